@@ -1,0 +1,132 @@
+# Needs Python 3.11 or newer with venv, and make. Every target sets itself up in .venv; an empty HOME will do.
+
+SESSION ?= data/sessions/sample
+
+PYTHON ?= $(shell for python in python3.11 python3 python; do \
+	$$python -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+VENV := .venv
+LAB := .venv-lab
+RUN := $(VENV)/bin/python -m
+STATE := $(CURDIR)/build
+TEST := $(RUN) pytest
+
+# No MPLBACKEND: it would switch off the notebooks' inline figures. Without a display matplotlib draws off screen.
+export MPLCONFIGDIR := $(STATE)/matplotlib
+export IPYTHONDIR := $(STATE)/ipython
+export JUPYTER_CONFIG_DIR := $(STATE)/jupyter/config
+export JUPYTER_DATA_DIR := $(STATE)/jupyter/data
+export JUPYTER_RUNTIME_DIR := $(STATE)/jupyter/runtime
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONHASHSEED := 0
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup report test check fix lint types unit property armed notebook-tests readme lab notebooks lock clean
+
+help:
+	@echo 'make report      review $(SESSION) and say where the report is (SESSION=DIR for your own)'
+	@echo 'make test        everything that CI runs: check, unit, property, armed, notebooks, README'
+	@echo 'make check       ruff and mypy; make fix repairs what ruff can'
+	@echo 'make lab         open the notebooks in JupyterLab'
+	@echo 'make notebooks   execute the notebooks in place'
+	@echo 'make setup       only the environment; make lock pins it anew; make clean removes it'
+
+# --- environment ---
+
+setup: $(VENV)/.stamp
+	@:
+
+define create
+	@test -n '$(PYTHON)' || { echo 'no Python 3.11 or newer with venv found: install one or say make PYTHON=...' >&2; exit 1; }
+	@echo 'installing $< into $(@D)'
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --quiet --require-hashes -r $<
+	@touch $@
+endef
+install = $(@D)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable . && touch $@
+
+$(VENV)/.locked: requirements.lock
+	$(create)
+
+$(LAB)/.locked: requirements-lab.lock
+	$(create)
+
+%/.stamp: %/.locked pyproject.toml
+	@$(install)
+
+.PRECIOUS: %/.locked
+
+# Starts from the pins that are there; delete the lock files first to take the newest of everything.
+lock:
+	$(PYTHON) -m venv --clear .venv-lock
+	.venv-lock/bin/python -m pip install --quiet uv==0.13.9
+	.venv-lock/bin/uv $(compile) --extra test -o requirements.lock
+	.venv-lock/bin/uv $(compile) --extra test --extra lab -c requirements.lock -o requirements-lab.lock
+	rm -rf .venv-lock
+
+compile = pip compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-emit-index-url --strip-extras --custom-compile-command 'make lock'
+
+clean:
+	rm -rf $(VENV) $(LAB) .venv-lock build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- the review ---
+
+# READY (0), NOT READY (1) and READY WITH CONDITIONS (3) are results; unusable input (2) and a crash (4) are errors.
+report: setup
+	@$(RUN) mmverify review $(SESSION); status=$$?; \
+	case $$status in \
+		0) verdict='READY' ;; \
+		1) verdict='NOT READY' ;; \
+		3) verdict='READY WITH CONDITIONS' ;; \
+		*) exit $$status ;; \
+	esac; \
+	echo "$$verdict: open $(CURDIR)/reports/latest/index.html"
+
+lab: $(LAB)/.stamp
+	$(LAB)/bin/python -m jupyterlab notebooks
+
+notebooks: setup
+	$(RUN) mmverify.runner refresh
+
+# --- what CI runs, in this order ---
+
+test: lint types unit property armed notebook-tests readme
+check: lint types
+
+fix: setup
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+lint: setup
+	@echo '== lint =='
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+
+types: setup
+	@echo '== types =='
+	@$(RUN) mypy
+
+unit: setup
+	@echo '== unit =='
+	@$(TEST) -n 2 -m 'not (hypothesis or armed or notebook or readme)'
+
+property: setup
+	@echo '== property =='
+	@$(TEST) -m hypothesis
+
+armed: setup
+	@echo '== armed: every seeded defect trips its check =='
+	@$(TEST) -n 2 -m armed
+
+# A notebook is one kernel: loadfile keeps its cells on one worker.
+notebook-tests: setup
+	@echo '== notebooks by nbval: stored outputs come out again =='
+	@$(TEST) --nbval --nbval-current-env -n 2 --dist loadfile notebooks
+	@echo '== notebooks by papermill: other parameters =='
+	@$(TEST) -m notebook
+
+readme: setup
+	@echo '== README =='
+	@$(TEST) -m readme

@@ -1,0 +1,21 @@
+"""mmverify: the production-readiness review of a crypto market-making bot, as executable mathematics."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmverify.review.engine import review
+    from mmverify.session.load import open_session
+
+__version__ = "0.1.0"
+__all__ = ["open_session", "review"]
+
+_HOME = {"open_session": "mmverify.session.load", "review": "mmverify.review.engine"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'mmverify' has no attribute {name!r}")

@@ -1,0 +1,245 @@
+"""Hold the bot's claims against what the evidence gives: screen a column in float64, judge the doubtful rows exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmverify.checks import Breach
+from mmverify.checks.books import RIGHT, Ledger, Mistake, fills_table, ledger
+from mmverify.checks.known import Rates, Rows, Times
+from mmverify.numeric import Decimals, Mask, decimal_text
+from mmverify.session.load import Session, Table, need_instruments
+
+MONEY = ("realized", "unrealized", "fees", "funding", "total")
+Money = Callable[[Ledger, int], Iterable[Fraction]]
+Candidates = Callable[[int], Iterable[Fraction]]
+Suspects = Iterable[tuple[str, Candidates]]
+Slack = Callable[[int], Fraction]
+_EPS = 2.0**-50  # of a float64 screen: a few roundings of the values compared
+_GRACE = 1 + Fraction(1, 10**9)  # the guard digits of a replay never decide a claim at exactly half a unit
+_SAMPLE = 200  # wrong rows that a cause has to reproduce
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """Claims that no state known at their time gives: their rows, and the first and the costliest of them."""
+
+    rows: tuple[int, ...]
+    first: int
+    first_should: Fraction
+    worst: int
+    worst_should: Fraction
+
+
+def _no_slack(row: int) -> Fraction:
+    return Fraction(0)
+
+
+def agrees(column: Decimals, row: int, candidates: Iterable[Fraction], slack: Fraction = Fraction(0)) -> bool:
+    """Say whether a claim is within its tolerance of one of these values."""
+    claimed, allowed = column.fraction(row), (column.tolerance(row) + slack) * _GRACE
+    return any(abs(claimed - value) <= allowed for value in candidates)
+
+
+def nearest(column: Decimals, row: int, candidates: Iterable[Fraction]) -> Fraction:
+    """Return the value that a claim comes nearest to."""
+    claimed = column.fraction(row)
+    return min(candidates, key=lambda value: abs(claimed - value))
+
+
+def judge(
+    column: Decimals,
+    rows: Rows,
+    guess: NDArray[np.float64],
+    exact: Candidates,
+    slack: Slack = _no_slack,
+    magnitude: NDArray[np.float64] | float = 0.0,
+) -> Wrong | None:
+    """Find the claims that are wrong.
+
+    Parameters
+    ----------
+    column : Decimals
+        The claims.
+    rows : ndarray of int64
+        Rows to judge; all of them hold a number.
+    guess : ndarray of float64
+        One right value a row, within 2**-50 of its size and of `magnitude`; NaN sends the row to `exact`.
+    exact : callable
+        Every value that the claim of a row may have, exact; none where the row cannot be judged.
+    slack : callable
+        What a row may differ by beyond its own tolerance.
+    magnitude : ndarray of float64 or float
+        Size of the terms that `guess` is a difference of.
+    """
+    claimed, allowed = column.floats()[rows], column.tolerances()[rows]
+    noise = _EPS * (np.abs(claimed) + np.abs(guess) + magnitude)
+    with np.errstate(invalid="ignore"):
+        doubtful = ~(np.abs(claimed - guess) + noise < allowed)
+    wrong: list[tuple[int, Fraction, Fraction]] = []
+    for row in (int(row) for row in rows[doubtful]):
+        values = list(exact(row))
+        if values and not agrees(column, row, values, slack(row)):
+            should = nearest(column, row, values)
+            wrong.append((row, should, abs(column.fraction(row) - should)))
+    if not wrong:
+        return None
+    worst = max(wrong, key=lambda entry: entry[2])
+    return Wrong(tuple(row for row, _, _ in wrong), wrong[0][0], wrong[0][1], worst[0], worst[1])
+
+
+def cause(column: Decimals, wrong: Wrong, suspects: Suspects, slack: Slack = _no_slack) -> str:
+    """Name the first mistake or convention that reproduces every wrong claim to its last digit, '' if none does."""
+    rows = [*wrong.rows[:_SAMPLE], wrong.rows[-1]]
+    for name, candidates in suspects:
+        if all(agrees(column, row, list(candidates(row)), slack(row)) for row in rows):
+            return name
+    return ""
+
+
+def places(table: Table, rows: Sequence[int]) -> tuple[str, ...]:
+    """Name the first few rows as findings do."""
+    return tuple(table.where(row) for row in rows[:_SHOWN])
+
+
+def money_breach(
+    table: Table, column: Decimals, wrong: Wrong, *, key: str, what: str, currency: str, work: Sequence[str], loss: str,
+    reason: str, severity: str = "",
+) -> Breach:  # fmt: skip
+    """Word a wrong money claim: first place, was and should be, the costliest difference."""
+    was, should = column.fraction(wrong.first), wrong.first_should
+    amount = abs(column.fraction(wrong.worst) - wrong.worst_should)
+    lines = [*work, f"{table.where(wrong.first)} claims {decimal_text(was)}: it is off by {decimal_text(was - should)}"]
+    if wrong.worst != wrong.first:
+        lines.append(
+            f"at worst, {table.where(wrong.worst)} claims {decimal_text(column.fraction(wrong.worst))} where "
+            f"{decimal_text(wrong.worst_should)} is right: off by {decimal_text(amount)}"
+        )
+    return Breach(
+        key=key,
+        where=places(table, wrong.rows),
+        count=len(wrong.rows),
+        was=f"{what} was {decimal_text(was)} {currency}",
+        should=f"{decimal_text(should)} {currency}",
+        work=tuple(lines),
+        amount=amount,
+        currency=currency,
+        loss=loss,
+        cause=reason,
+        severity=severity,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Claims:
+    """The pnl rows of one symbol that claim one column, beside the books that they are held to.
+
+    Parameters
+    ----------
+    session : Session
+    table : Table
+        The table `pnl`.
+    column : Decimals
+        What is claimed.
+    symbol : str
+        A symbol, or ``*`` of a session whose symbols have no rows of their own.
+    rows : ndarray of int64
+        The rows that claim it.
+    books : tuple of Ledger
+        The symbol's ledger; every symbol's for ``*``.
+    """
+
+    session: Session
+    table: Table
+    column: Decimals
+    symbol: str
+    rows: Rows
+    books: tuple[Ledger, ...]
+
+    @property
+    def book(self) -> Ledger:
+        """The ledger of the symbol."""
+        return self.books[0]
+
+    @cached_property
+    def at(self) -> Times:
+        """When each claim was made, ns."""
+        return np.asarray(self.table.whole("ts_local").values[self.rows])
+
+    @cached_property
+    def spans(self) -> tuple[dict[int, tuple[int, int]], ...]:
+        """Per book, the fewest and the most reports that the bot may have had at each row."""
+        out = []
+        for book in self.books:
+            low, high = book.line.span(self.at)
+            out.append({int(r): (int(a), int(b)) for r, a, b in zip(self.rows, low, high, strict=True)})
+        return tuple(out)
+
+    @cached_property
+    def latest(self) -> Rows:
+        """How many reports of the (first) book were known at each claim, at most."""
+        return self.book.line.span(self.at)[1]
+
+    def time(self, row: int) -> int:
+        """Time of a row, ns."""
+        return int(self.table.whole("ts_local").values[row])
+
+    def currency(self, row: int) -> str:
+        """Currency that a row's money is in: its own, else the session's, else the settlement currency."""
+        return self.table.words("currency").text(row) or self.session.currency or self.book.instrument.settle
+
+    @cached_property
+    def native(self) -> bool:
+        """Whether all rows are of one symbol and in its settlement currency."""
+        return len(self.books) == 1 and all(self.currency(int(r)) == self.book.instrument.settle for r in self.rows)
+
+    def candidates(self, money: Money, mistake: Mistake = RIGHT) -> Candidates:
+        """Return what `money` of the books may amount to at a row, in the row's currency."""
+        books = [ledger(self.session, book.instrument.symbol, mistake) for book in self.books]
+        rates = Rates.of(self.session)
+
+        def amounts(book: Ledger, states: Iterable[int], row: int) -> list[Fraction]:
+            found = [value for n in states if n >= book.opened for value in money(book, n)]
+            choices = rates.choices(book.instrument.settle, self.currency(row), self.time(row))
+            return [value * rate for value in found for rate in choices]
+
+        def of_row(row: int) -> list[Fraction]:
+            if len(books) == 1:
+                low, high = self.spans[0][row]
+                return amounts(books[0], range(low, high + 1), row)
+            sums: list[Fraction] = []
+            for end in (1, 0):
+                parts = [amounts(b, [span[row][end]], row)[:4] for b, span in zip(books, self.spans, strict=True)]
+                sums += [sum(choice, Fraction(0)) for _, choice in zip(range(256), product(*parts), strict=False)]
+            return sums
+
+        return of_row
+
+    def confirmed(self) -> Mask:
+        """Return which claims lie within what the venue confirms, so that no fill can be missing."""
+        return np.logical_and.reduce([self.at <= book.trusted_until for book in self.books])
+
+    def closings(self) -> Rows:
+        """Return how many reports up to each claim realized anything."""
+        return np.sum([book.closings[book.line.span(self.at)[1]] for book in self.books], axis=0)
+
+
+def claims_of(session: Session, name: str) -> Iterator[Claims]:
+    """Yield the claims of one pnl column symbol by symbol; of ``*`` only where no symbol has rows of its own."""
+    table = session.table("pnl", "ts_local", "symbol", "currency", "price", *MONEY)
+    symbols, column = table.words("symbol"), table.decimals(name)
+    need_instruments(session, "pnl", symbols)
+    own = [symbol for symbol in symbols.names if symbol != "*"]
+    for symbol in own or symbols.names:
+        rows = np.flatnonzero(symbols.is_(symbol) & column.known)
+        traded = [symbol] if symbol != "*" else list(dict.fromkeys(fills_table(session).words("symbol").names))
+        if rows.size and traded:
+            yield Claims(session, table, column, symbol, rows, tuple(ledger(session, each) for each in traded))

@@ -1,0 +1,140 @@
+"""What was known at a claim: the rows of another table that the bot may have had when it wrote this one.
+
+Last known is the newest row at or before the claim by the bot's clock; at equal time with or without it, or any state up
+to ``timing.claim_lag_ms`` before. A venue table without the bot's clock is read by the venue's, give or take
+``timing.max_clock_skew_ms``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmverify.formulas.convert import convert_exact
+from mmverify.numeric import Mask
+from mmverify.session.load import Session, Table
+
+Times = NDArray[np.int64]
+Rows = NDArray[np.int64]
+
+_MS = 1_000_000
+
+
+def _nanoseconds(session: Session, name: str) -> int:
+    return int((session.number("timing", name, 0) or 0) * _MS)
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """Rows of a table in the order in which the bot learnt of them.
+
+    Parameters
+    ----------
+    rows : ndarray of int64
+        Row numbers of the table, in order of `times`, ties in file order.
+    times : ndarray of int64
+        When each was known, ns: by the bot's clock, by the venue's where the bot's is not recorded.
+    before, after : int
+        How far from a claim, in ns, a state may lie and still be the one that the bot had.
+    """
+
+    rows: Rows
+    times: Times
+    before: int
+    after: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def span(self, at: Times) -> tuple[Rows, Rows]:
+        """Return, per claim, the fewest and the most rows that may have been known."""
+        fewest = np.searchsorted(self.times, at - self.before, side="left")
+        most = np.searchsorted(self.times, at + self.after, side="right")
+        return fewest.astype(np.int64), most.astype(np.int64)
+
+
+def timeline(session: Session, table: Table, which: Mask | None = None) -> Timeline:
+    """Order the rows of a table (those of `which`) as the bot learnt of them."""
+    local = table.whole("ts_local")
+    times, blind = local.values, local.missing
+    if blind.any():
+        times = np.where(blind, table.whole("ts_exchange").values, times)
+    rows = np.arange(len(table)) if which is None else np.flatnonzero(which)
+    slack = _nanoseconds(session, "max_clock_skew_ms") if blind[rows].any() else 0
+    order = rows[np.argsort(times[rows], kind="stable")]
+    return Timeline(order, times[order], _nanoseconds(session, "claim_lag_ms") + slack, slack)
+
+
+@dataclass(frozen=True, eq=False)
+class Rates:
+    """Conversion rates as they were known: every pair of currencies on its own timeline."""
+
+    pairs: dict[tuple[str, str], tuple[Timeline, list[Fraction]]]
+
+    @staticmethod
+    def of(session: Session) -> Rates:
+        """Read the table `rates`."""
+        table = session.table("rates", "ts_exchange", "ts_local", "asset", "currency", "rate")
+        assets, currencies, rate = table.words("asset"), table.words("currency"), table.decimals("rate")
+        pairs = {}
+        for asset in assets.names:
+            for currency in currencies.names:
+                which = assets.is_(asset) & currencies.is_(currency) & np.asarray(rate.ints > 0)
+                if which.any():
+                    line = timeline(session, table, which)
+                    pairs[asset, currency] = (line, [rate.fraction(int(row)) for row in line.rows])
+        return Rates(pairs)
+
+    def known(self, at: int, *, late: bool = True) -> dict[tuple[str, str], Fraction]:
+        """Return each pair's newest rate at a moment; with ``late=False`` without rows of that very moment."""
+        out = {}
+        for pair, (line, rates) in self.pairs.items():
+            fewest, most = line.span(np.array([at]))
+            count = int(most[0]) if late else int(fewest[0])
+            if count:
+                out[pair] = rates[count - 1]
+        return out
+
+    def choices(self, asset: str, currency: str, at: int) -> list[Fraction]:
+        """Return every rate that a claim at this moment may have used: direct, inverse, or a chain of two."""
+        if asset == currency:
+            return [Fraction(1)]
+        legs: dict[tuple[str, str], list[Fraction]] = {}
+        for (base, quote), (line, rates) in self.pairs.items():
+            fewest, most = line.span(np.array([at]))
+            seen = rates[max(int(fewest[0]) - 1, 0) : int(most[0])]
+            legs.setdefault((base, quote), []).extend(seen)
+            legs.setdefault((quote, base), []).extend(1 / rate for rate in seen)
+        found = list(legs.get((asset, currency), []))
+        for through in {quote for base, quote in legs if base == asset} - {asset, currency}:
+            found += [a * b for a in legs[asset, through] for b in legs.get((through, currency), [])]
+        return list(dict.fromkeys(found))
+
+    def around(self, asset: str, currency: str, at: int, *, earlier: bool) -> list[Fraction]:
+        """Return the direct or inverse rates just before or just after those that a claim may have used."""
+        out = []
+        for pair, turned in (((asset, currency), False), ((currency, asset), True)):
+            if pair in self.pairs:
+                line, rates = self.pairs[pair]
+                fewest, most = (int(n[0]) for n in line.span(np.array([at])))
+                near = rates[max(fewest - 3, 0) : max(fewest - 1, 0)] if earlier else rates[most : most + 2]
+                out += [1 / rate if turned else rate for rate in near]
+        return out
+
+    def convert(self, amount: Fraction, asset: str, currency: str, at: int, *, late: bool = True) -> Fraction | None:
+        """Convert an amount at the rate known at a moment, None where there is no path."""
+        if asset == currency:
+            return amount
+        return _converted(amount, asset, currency, self.known(at, late=late))
+
+
+def _converted(
+    amount: Fraction, asset: str, currency: str, rates: dict[tuple[str, str], Fraction]
+) -> Fraction | None:
+    try:
+        return convert_exact(amount, asset, currency, rates)
+    except ArithmeticError:
+        return None

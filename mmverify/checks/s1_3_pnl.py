@@ -1,0 +1,479 @@
+"""Section 1.3, P&L calculation: each claim of `pnl` and `balances` against what fills, funding and prices give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from itertools import product
+
+import numpy as np
+
+from mmverify.checks import Breach, Looked, gather, mistakes
+from mmverify.checks.books import FEE_UNIT, Instrument, fills_table, instruments, ledger, payments
+from mmverify.checks.claims import (
+    MONEY, Candidates, Claims, Money, agrees, cause, claims_of, judge, money_breach, nearest, places,
+)  # fmt: skip
+from mmverify.checks.handwork import (
+    balance_work, fee_work, fees_work, funding_work, notional, realized_work, sum_work, total_work, unrealized_work,
+)  # fmt: skip
+from mmverify.checks.known import Rates, timeline
+from mmverify.checks.sums import Sums
+from mmverify.numeric import Decimals, decimal_text
+from mmverify.session.load import Session, Table
+
+
+def _unscreened(claims: Claims) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return np.full(len(claims.rows), np.nan)
+
+
+# --- 1.3.1 ------------------------------------------------------------------------------------------------------------
+
+
+def realized_pnl(session: Session) -> Looked:
+    """Realized P&L is what the fills give, by the claimed cost basis and the contract's kind."""
+    return gather(_realized(claims) for claims in claims_of(session, "realized"))
+
+
+def _realized(claims: Claims) -> Looked:
+    money: Money = mistakes.net if claims.session.convention("realized") == "net" else mistakes.gross
+    values = _rebased(claims, claims.candidates(money))
+    notes = [flaw for book in claims.books for flaw in book.flaws]
+    if claims.native and not claims.book.opened:
+        fees = claims.book.fee_floats[claims.latest] if money is mistakes.net else 0.0
+        guess, judged = claims.book.realized_floats[claims.latest] - fees, np.ones(len(claims.rows), dtype=bool)
+    else:
+        guess, judged = _unscreened(claims), np.array([bool(list(values(int(row)))) for row in claims.rows])
+        if any(book.opened for book in claims.books):
+            notes.append(f"{claims.symbol}: the opening position has no avg_px; realized is assessed once it was flat")
+        elif not judged.all():
+            notes.append(f"{claims.symbol}: {int((~judged).sum())} claims are in a currency without a known rate")
+    confirmed = claims.confirmed()
+    if not confirmed.all():
+        notes.append(f"{claims.symbol}: claims after the last agreeing exchange position do not count as exercised")
+    exercised = int(np.sum(confirmed & (claims.closings() > 0) & judged))
+    wrong = judge(claims.column, claims.rows, guess, values)
+    if not wrong:
+        return Looked(exercised, (), tuple(notes))
+    breach = money_breach(
+        claims.table, claims.column, wrong, key=claims.symbol, what=f"realized P&L of {claims.symbol}",
+        currency=claims.currency(wrong.first), work=realized_work(claims, wrong),
+        loss="realized P&L that the books show and the account does not have, or the reverse: limits, sizing and payouts "
+        "run on money that is not there",
+        reason=cause(claims.column, wrong, mistakes.of_realized(claims, money)),
+    )  # fmt: skip
+    return Looked(exercised, (breach,), tuple(notes))
+
+
+def _rebased(claims: Claims, values: Candidates) -> Candidates:
+    """Where the opening price is unknown, hold claims after the first flat state to their change since the first."""
+    if not any(book.opened for book in claims.books):
+        return values
+    first = next((int(row) for row in claims.rows if list(values(int(row)))), None)
+    if first is None:
+        return values
+    base = claims.column.fraction(first) - next(iter(values(first)))
+    return lambda row: [] if row == first else [value + base for value in values(row)]
+
+
+# --- 1.3.2 ------------------------------------------------------------------------------------------------------------
+
+
+def unrealized_pnl(session: Session) -> Looked:
+    """Unrealized P&L and its price are by the stated price type as of the claim, never later."""
+    table = session.table("pnl", "ts_local", "symbol", "currency", "price", *MONEY)
+    symbols, column, price = table.words("symbol"), table.decimals("unrealized"), table.decimals("price")
+    claimed = column.known | price.known
+    found = []
+    for symbol in symbols.names:
+        rows = np.flatnonzero(symbols.is_(symbol) & claimed)
+        if symbol != "*" and rows.size:
+            found.append(_unrealized(Claims(session, table, column, symbol, rows, (ledger(session, symbol),)), price))
+    return gather(found)
+
+
+def _unrealized(claims: Claims, price: Decimals) -> Looked:
+    kind, book, rows, column = claims.session.convention("unrealized_price"), claims.book, claims.rows, claims.column
+    low, high = book.line.span(claims.at)
+    flat = np.array([not np.any(book.qty_floats[a : b + 1]) for a, b in zip(low, high, strict=True)])
+    known = mistakes.prices_of(claims, kind)
+    priced = np.array([bool(known[int(row)]) for row in rows])
+    notes = []
+    if (unpriced := int(np.sum(~priced & ~flat))) > 0:
+        notes.append(f"{claims.symbol}: {unpriced} claims have no {kind} price known at their time")
+    exercised = int(np.sum(priced & ~flat & claims.confirmed() & (price.known[rows] | (high >= book.opened))))
+    held = column.known[rows]
+    value = np.array([float(known[int(row)][-1]) if known[int(row)] else np.nan for row in rows])
+    inverse = book.instrument.kind == "inverse"
+    with np.errstate(divide="ignore", invalid="ignore"):
+        worth = book.qty_floats[high] * (-1 / value if inverse else value) * float(book.instrument.multiplier)
+    screened = claims.native and not book.opened
+    guess = np.where(screened & ~flat, worth - book.cost_floats[high], np.nan)
+    wrong = judge(
+        column, rows[held], guess[held], mistakes.unrealized_values(claims, known),
+        magnitude=np.nan_to_num(np.abs(worth))[held],
+    )  # fmt: skip
+    if wrong:
+        breach = money_breach(
+            claims.table, column, wrong, key=claims.symbol, what=f"unrealized P&L of {claims.symbol}",
+            currency=claims.currency(wrong.first), work=unrealized_work(claims, wrong, kind, known[wrong.first]),
+            loss="unrealized P&L that closing at that price would not give: equity, drawdown and margin are off by it",
+            reason=cause(column, wrong, mistakes.of_unrealized(claims, known, kind)),
+        )  # fmt: skip
+        return Looked(exercised, (breach,), tuple(notes))
+    off = [int(r) for r in rows[priced & ~flat] if price.known[r] and not agrees(price, int(r), known[int(r)])]
+    return Looked(exercised, (_price_breach(claims, price, off, known, kind),) if off else (), tuple(notes))
+
+
+def _price_breach(claims: Claims, price: Decimals, off: list[int], known: mistakes.Priced, kind: str) -> Breach:
+    book, first, settle = claims.book, off[0], claims.book.instrument.settle
+    should = {row: nearest(price, row, known[row]) for row in off}
+
+    def harm(row: int) -> Fraction:
+        n = claims.spans[0][row][1]
+        return abs(book.unrealized_at(n, price.fraction(row) or should[row]) - book.unrealized_at(n, should[row]))
+
+    worst = max(off, key=harm)
+    was = decimal_text(price.fraction(first))
+    return Breach(
+        key=f"{claims.symbol} price", where=places(claims.table, off), count=len(off),
+        was=f"the price that {claims.symbol} was valued at was {was}",
+        should=f"{decimal_text(should[first])}, the {kind} last known",
+        work=(f"{kind} last known: {decimal_text(should[first])}; claimed: {was}",
+              f"over the position of {decimal_text(book.qty_at(claims.spans[0][worst][1]))} at "
+              f"{claims.table.where(worst)} that is {decimal_text(harm(worst))} {settle}"),
+        amount=harm(worst), currency=settle,
+        loss="what the position is misvalued by where the difference is largest",
+    )  # fmt: skip
+
+
+# --- 1.3.3 ------------------------------------------------------------------------------------------------------------
+
+
+def fee_rate(session: Session) -> Looked:
+    """Each fee is its rate times the notional of the fill, for the fill's liquidity."""
+    table = fills_table(session)
+    symbols, assets, kind = table.words("symbol"), table.words("fee_asset"), table.words("kind")
+    judged = ~kind.is_("correction", "bust") & ~(kind.is_("liquidation", "adl") & table.decimals("fee_rate").missing)
+    found = []
+    for symbol in symbols.names:
+        for asset in assets.names:
+            rows = np.flatnonzero(symbols.is_(symbol) & assets.is_(asset) & judged)
+            if rows.size:
+                found.append(_fee_rates(session, table, instruments(session)[symbol], asset, rows))
+    return gather(found)
+
+
+def _fee_rates(
+    session: Session, table: Table, instrument: Instrument, asset: str, rows: np.ndarray[tuple[int], np.dtype[np.int64]]
+) -> Looked:
+    price, qty, fee, stated = (table.decimals(name) for name in ("price", "qty", "fee", "fee_rate"))
+    line = timeline(session, table)
+    at = dict(zip(line.rows.tolist(), line.times.tolist(), strict=True))
+    unit, rates, looked = fee.last_digit(rows), Rates.of(session), 0
+    wrong: list[tuple[int, Fraction, Fraction]] = []
+    for row in rows.tolist():
+        rate = stated.fraction(row) if stated.known[row] else instrument.rate(table.words("liquidity").text(row), at[row])
+        if rate is None or not price.ints[row]:
+            continue
+        if instrument.kind == "spot" and asset == instrument.base:
+            due = [rate * qty.fraction(row)]
+        else:
+            in_settle = rate * notional(instrument, price.fraction(row), qty.fraction(row))
+            due = [in_settle * each for each in rates.choices(instrument.settle, asset, at[row])]
+        third = asset not in (instrument.settle, instrument.base)
+        if due:
+            looked += 1
+            should = nearest(fee, row, due)
+            if abs(fee.fraction(row) - should) > (max(unit, abs(should) / 100) if third else unit):
+                wrong.append((row, should, rate))
+    if not wrong:
+        return Looked(looked)
+    first, should, rate = wrong[0]
+    return Looked(looked, (
+        Breach(
+            key=f"{instrument.symbol} {asset}", where=places(table, [row for row, _, _ in wrong]), count=len(wrong),
+            was=f"the fee was {decimal_text(fee.fraction(first))} {asset}", should=f"{decimal_text(should)} {asset}",
+            work=fee_work(table, instrument, first, rate, should, asset),
+            amount=sum((abs(fee.fraction(row) - due) for row, due, _ in wrong), Fraction(0)), currency=asset,
+            loss="fees beside the assumed rate over these fills: the edge of every quote was computed with another rate",
+            cause=_fee_rate_cause(instrument, table, wrong, at), severity="HIGH",
+        ),
+    ))  # fmt: skip
+
+
+def _fee_rate_cause(
+    instrument: Instrument, table: Table, wrong: list[tuple[int, Fraction, Fraction]], at: dict[int, int]
+) -> str:
+    fee, liquidity = table.decimals("fee"), table.words("liquidity")
+    unit = fee.last_digit(np.array([row for row, _, _ in wrong]))
+    other = {"maker": "taker", "taker": "maker"}
+    rivals = [instrument.rate(other.get(liquidity.text(row), ""), at[row]) for row, _, _ in wrong]
+
+    def charged(factors: Iterable[Fraction | None]) -> bool:
+        pairs = zip(wrong, factors, strict=True)
+        return all(f is not None and abs(fee.fraction(row) - due * f) <= unit for (row, due, _), f in pairs)
+
+    if charged([Fraction(-1)] * len(wrong)):
+        return "the sign was turned: a rebate booked as a cost, or a cost as a rebate"
+    if charged(rival / rate if rival is not None and rate else None for (_, _, rate), rival in zip(wrong, rivals, strict=True)):
+        return "the rate of the other liquidity was charged: taker for maker, or maker for taker"
+    return ""
+
+
+def fees_claim(session: Session) -> Looked:
+    """Claimed fees are the sum of every fee and rebate, each once, converted at the fill."""
+    return gather(_fees(claims) for claims in claims_of(session, "fees"))
+
+
+def _fees(claims: Claims) -> Looked:
+    values = claims.candidates(lambda book, n: [book.fees_at(n, reading) for reading in range(len(book.fees))])
+    half_units = claims.candidates(lambda book, n: [Fraction(sum(book.fee_steps.slack[:n]), FEE_UNIT)])
+
+    def slack(row: int) -> Fraction:
+        return max(half_units(row), default=Fraction(0))
+
+    guess = claims.book.fee_floats[claims.latest] if claims.native else _unscreened(claims)
+    exercised = int(np.sum(claims.latest > 0))
+    notes = tuple(flaw for book in claims.books for flaw in book.flaws if "no rate" in flaw)
+    if notes:
+        return Looked(0, (), notes)
+    wrong = judge(claims.column, claims.rows, guess, values, slack)
+    if not wrong:
+        return Looked(exercised)
+    breach = money_breach(
+        claims.table, claims.column, wrong, key=claims.symbol, what=f"fees of {claims.symbol}",
+        work=fees_work(claims, wrong), currency=claims.currency(wrong.first),
+        loss="fees that were paid and are not in the books, or the reverse: every profit since is off by it",
+        reason=cause(claims.column, wrong, mistakes.of_fees(claims), slack),
+    )  # fmt: skip
+    return Looked(exercised, (breach,))
+
+
+def funding_claim(session: Session) -> Looked:
+    """Claimed funding is the sum of every funding payment, received positive, each once."""
+    return gather(_funding(claims) for claims in claims_of(session, "funding"))
+
+
+def _funding(claims: Claims) -> Looked:
+    lines = [payments(claims.session, book.instrument.symbol).line for book in claims.books]
+    exercised = int(np.sum(np.logical_or.reduce([line.span(claims.at)[1] > 0 for line in lines])))
+    wrong = judge(claims.column, claims.rows, _unscreened(claims), mistakes.funding_values(claims, lambda amount: amount))
+    if not wrong:
+        return Looked(exercised)
+    breach = money_breach(
+        claims.table, claims.column, wrong, key=claims.symbol, what=f"funding of {claims.symbol}",
+        work=funding_work(claims, wrong), currency=claims.currency(wrong.first),
+        loss="funding that moved the account and not the books, or the reverse",
+        reason=cause(claims.column, wrong, mistakes.of_funding(claims)),
+    )  # fmt: skip
+    return Looked(exercised, (breach,))
+
+
+def total_claim(session: Session) -> Looked:
+    """Total is realized + unrealized - fees + funding, each counted once."""
+    return gather(_total(claims) for claims in claims_of(session, "total"))
+
+
+def _total(claims: Claims) -> Looked:
+    net = claims.session.convention("realized") == "net"
+    once = {"realized": 1, "unrealized": 1, "fees": 0 if net else -1, "funding": 1}
+    columns = {name: claims.table.decimals(name) for name in once}
+    owed: dict[str, Candidates] = {
+        "fees": claims.candidates(lambda book, n: [book.fees_at(n)]),
+        "funding": mistakes.funding_values(claims, lambda amount: amount),
+    }
+
+    def part(name: str, row: int) -> list[Fraction]:
+        if columns[name].known[row]:
+            return [columns[name].fraction(row)]
+        return list(owed[name](row)) if name in owed else []
+
+    def summed(times: dict[str, int]) -> Candidates:
+        def of_row(row: int) -> list[Fraction]:
+            values = [part(name, row) if count else [Fraction(0)] for name, count in times.items()]
+            return [sum(map(Fraction.__mul__, each, map(Fraction, times.values())), Fraction(0)) for each in product(*values)]
+
+        return of_row
+
+    def slack(row: int) -> Fraction:
+        return sum((columns[n].tolerance(row) for n, c in once.items() if c and columns[n].known[row]), Fraction(0))
+
+    right = summed(once)
+    rows = claims.rows.tolist()
+    exercised = sum(1 for row in rows if any(part("fees", row) + part("funding", row)) and right(row))
+    wrong = judge(claims.column, claims.rows, _unscreened(claims), right, slack)
+    if not wrong:
+        return Looked(exercised)
+    breach = money_breach(
+        claims.table, claims.column, wrong, key=claims.symbol, what=f"total P&L of {claims.symbol}",
+        work=total_work({name: part(name, wrong.first) for name in once}, once, wrong.first_should),
+        currency=claims.currency(wrong.first), loss="profit that the total shows and its own parts do not",
+        reason=cause(claims.column, wrong, ((w, summed(once | c)) for w, c in mistakes.TOTALS.items()), slack),
+    )  # fmt: skip
+    return Looked(exercised, (breach,))
+
+
+# --- 1.3.4 ------------------------------------------------------------------------------------------------------------
+
+
+def all_symbols_row(session: Session) -> Looked:
+    """The ``*`` row is the sum of the symbols' rows, each converted."""
+    return gather(look for name in MONEY for look in _all_symbols(session, name))
+
+
+def _all_symbols(session: Session, name: str) -> Iterable[Looked]:
+    table = session.table("pnl", "ts_local", "symbol", "currency", "price", *MONEY)
+    column, symbols = table.decimals(name), table.words("symbol")
+    rows = np.flatnonzero(symbols.is_("*") & column.known)
+    members = [symbol for symbol in symbols.names if symbol != "*"]
+    if rows.size and members:
+        yield _sums(Sums(session, table, name, rows, tuple(members)))
+
+
+def _sums(sums: Sums) -> Looked:
+    right = sums.candidates(converted=True)
+    judged = [row for row in sums.rows.tolist() if right(row)]
+    wrong = judge(sums.column, np.array(judged, dtype=np.int64), np.full(len(judged), np.nan), right, sums.slack)
+    if not wrong:
+        return Looked(len(judged))
+    currency = sums.currency(wrong.first)
+    breach = money_breach(
+        sums.table, sums.column, wrong, key=sums.name, what=f"{sums.name} of all symbols", currency=currency,
+        work=sum_work(sums.parts(wrong.first), currency),
+        loss="profit of the whole book that its symbols do not have",
+        reason=cause(sums.column, wrong, sums.suspects(), sums.slack),
+    )  # fmt: skip
+    return Looked(len(judged), (breach,))
+
+
+def grouping(session: Session) -> Looked:
+    """Realized P&L does not depend on how an order's fills are split or grouped."""
+    return gather(_grouping(claims) for claims in claims_of(session, "realized"))
+
+
+def _grouping(claims: Claims) -> Looked:
+    money: Money = mistakes.net if claims.session.convention("realized") == "net" else mistakes.gross
+    right = claims.candidates(money)
+    exercised, breaches = 0, []
+    if len(claims.books) > 1 or claims.book.opened or not claims.book.split_orders():
+        return Looked(0)
+    for words, mistake in mistakes.GROUPING.items():
+        merged = claims.candidates(money, mistake)
+        telling = [r for r in claims.rows.tolist() if (v := list(right(r))) and not _within(claims.column, r, v, merged(r))]
+        exercised = max(exercised, len(telling))
+        wrong = judge(claims.column, np.array(telling, dtype=np.int64), np.full(len(telling), np.nan), right)
+        if wrong and cause(claims.column, wrong, [(words, merged)]) and not breaches:
+            breaches.append(
+                money_breach(
+                    claims.table, claims.column, wrong, key=claims.symbol, what=f"realized P&L of {claims.symbol}",
+                    currency=claims.currency(wrong.first), work=realized_work(claims, wrong),
+                    loss="profit that comes and goes with how the venue happened to split an order", reason=words,
+                )
+            )  # fmt: skip
+    return Looked(exercised, tuple(breaches))
+
+
+def _within(column: Decimals, row: int, values: Iterable[Fraction], others: Iterable[Fraction]) -> bool:
+    """Say whether a claim in this row could not tell one set of values from the other."""
+    allowed = 2 * column.tolerance(row)
+    return any(abs(value - other) <= allowed for value in values for other in others)
+
+
+# --- 1.3.5 ------------------------------------------------------------------------------------------------------------
+
+
+def balance_value(session: Session) -> Looked:
+    """The value of a balance is total x rate x (1 - haircut), at the rate known then."""
+    table = session.table("balances")
+    assets, value = table.words("asset"), table.decimals("value")
+    own = table.words("source").is_("bot") & value.known & table.decimals("total").known
+    return gather(_values(session, table, asset, np.flatnonzero(own & assets.is_(asset))) for asset in assets.names)
+
+
+def _values(session: Session, table: Table, asset: str, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Looked:
+    value, total, haircut = table.decimals("value"), table.decimals("total"), table.decimals("haircut")
+    rates, times = Rates.of(session), table.whole("ts_local").values
+
+    def currency(row: int) -> str:
+        return table.words("currency").text(row) or session.currency or asset
+
+    def cut(row: int) -> Fraction:
+        return haircut.fraction(row) if haircut.known[row] and total.fraction(row) > 0 else Fraction(0)
+
+    def rated(row: int) -> list[Fraction]:
+        return rates.choices(asset, currency(row), int(times[row]))
+
+    def right(row: int) -> list[Fraction]:
+        return [total.fraction(row) * rate * (1 - cut(row)) for rate in rated(row)]
+
+    def by(formula: str) -> Candidates:
+        formulas = {
+            "the haircut was left out": lambda t, r, h: t * r,
+            "the haircut was taken off a negative total": lambda t, r, h: t * r * (1 - h),
+            "the haircut was multiplied by, not taken off": lambda t, r, h: t * r * h,
+            "the haircut was taken off twice": lambda t, r, h: t * r * (1 - h) ** 2,
+            "the total was not converted": lambda t, r, h: t,
+            "the total was not converted, the haircut taken off": lambda t, r, h: t * (1 - h),
+            "the rate was applied the wrong way round": lambda t, r, h: t / r * (1 - h),
+        }
+        given = haircut.fractions() if len(haircut) else []
+        return lambda row: [formulas[formula](total.fraction(row), rate, given[row]) for rate in rated(row)]
+
+    known = [row for row in rows.tolist() if right(row)]
+    exercised = sum(1 for row in known if currency(row) != asset or (haircut.known[row] and haircut.ints[row]))
+    unrated = len(rows) - len(known)
+    notes = (f"{asset}: {unrated} balances have no rate known at their time",) if unrated else ()
+    wrong = judge(value, np.array(known, dtype=np.int64), np.full(len(known), np.nan), right)
+    if not wrong:
+        return Looked(exercised, (), notes)
+    names = (
+        "the haircut was left out", "the haircut was taken off a negative total", "the total was not converted",
+        "the total was not converted, the haircut taken off", "the rate was applied the wrong way round",
+        "the haircut was multiplied by, not taken off", "the haircut was taken off twice",
+    )  # fmt: skip
+    suspects: list[tuple[str, Candidates]] = [(name, by(name)) for name in names]
+    for words, early in (("a rate of after the claim was used", False), ("an older rate was used", True)):
+        suspects.append((words, lambda row, early=early: [  # type: ignore[misc]
+            total.fraction(row) * rate * (1 - cut(row))
+            for rate in rates.around(asset, currency(row), int(times[row]), earlier=early)
+        ]))  # fmt: skip
+    first = wrong.first
+    rate = min(rated(first), key=lambda r: abs(total.fraction(first) * r * (1 - cut(first)) - wrong.first_should))
+    stated = haircut.fraction(first) if haircut.known[first] else Fraction(0)
+    breach = money_breach(
+        table, value, wrong, key=asset, what=f"the value of {decimal_text(total.fraction(first))} {asset}",
+        currency=currency(first), work=balance_work(total.fraction(first), rate, stated, asset, currency(first)),
+        loss="collateral that the account does not have, or has and leaves unused: margin and limits are off by it",
+        reason=cause(value, wrong, suspects),
+    )  # fmt: skip
+    return Looked(exercised, (breach,), notes)
+
+
+def currencies_added(session: Session) -> Looked:
+    """The ``*`` row converts each symbol's money before it adds it."""
+    return gather(look for name in MONEY for look in _currencies(session, name))
+
+
+def _currencies(session: Session, name: str) -> Iterable[Looked]:
+    table = session.table("pnl", "ts_local", "symbol", "currency", "price", *MONEY)
+    symbols, column = table.words("symbol"), table.decimals(name)
+    rows = np.flatnonzero(symbols.is_("*") & column.known)
+    members = tuple(symbol for symbol in symbols.names if symbol != "*")
+    if not rows.size or not members:
+        return
+    sums = Sums(session, table, name, rows, members)
+    right, bare = sums.candidates(converted=True), sums.candidates(converted=False)
+    telling = [row for row in rows.tolist() if (v := right(row)) and not _within(column, row, v, bare(row))]
+    wrong = judge(column, np.array(telling, dtype=np.int64), np.full(len(telling), np.nan), right, sums.slack)
+    words = "the amounts were added without converting them"
+    if not wrong or not cause(column, wrong, [(words, bare)], sums.slack):
+        yield Looked(len(telling))
+        return
+    currency = sums.currency(wrong.first)
+    yield Looked(len(telling), (
+        money_breach(
+            table, column, wrong, key=name, what=f"{name} of all symbols", currency=currency,
+            work=sum_work(sums.parts(wrong.first), currency),
+            loss="profit of one currency taken for that of another", reason=words,
+        ),
+    ))  # fmt: skip

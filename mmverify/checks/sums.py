@@ -1,0 +1,157 @@
+"""The ``*`` row of pnl: what the symbols' own rows, as last claimed, sum to once each is converted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from itertools import islice, product
+
+import numpy as np
+
+from mmverify.checks.books import FEE_UNIT, instruments, ledger, payments
+from mmverify.checks.claims import Candidates, Suspects
+from mmverify.checks.known import Rates, Rows, timeline
+from mmverify.numeric import Decimals
+from mmverify.session.load import Session, Table
+
+_CHOICES = 4096  # ways to combine the rows that were known at the same instant
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """One column of the ``*`` rows beside the rows of the symbols that it sums.
+
+    Parameters
+    ----------
+    session : Session
+    table : Table
+        The table `pnl`.
+    name : str
+        The column.
+    rows : ndarray of int64
+        The ``*`` rows that claim it.
+    members : tuple of str
+        The symbols that have rows of their own.
+    """
+
+    session: Session
+    table: Table
+    name: str
+    rows: Rows
+    members: tuple[str, ...]
+
+    @property
+    def column(self) -> Decimals:
+        """The claims."""
+        return self.table.decimals(self.name)
+
+    @cached_property
+    def _rates(self) -> Rates:
+        return Rates.of(self.session)
+
+    @cached_property
+    def _known(self) -> dict[int, list[list[int]]]:
+        """Per ``*`` row and symbol, the rows of the symbol that may have been the last known; the newest first."""
+        times = self.table.whole("ts_local").values[self.rows]
+        out: dict[int, list[list[int]]] = {int(row): [] for row in self.rows}
+        for symbol in self.members:
+            which = self.table.words("symbol").is_(symbol) & self.column.known
+            line = timeline(self.session, self.table, which)
+            low, high = line.span(times)
+            for row, a, b in zip(self.rows, low, high, strict=True):
+                out[int(row)].append([int(r) for r in line.rows[max(int(a) - 1, 0) : int(b)]][::-1])
+        return out
+
+    def time(self, row: int) -> int:
+        """Time of a row, ns."""
+        return int(self.table.whole("ts_local").values[row])
+
+    def currency(self, row: int) -> str:
+        """Currency of a row: its own, else the session's, else the settlement currency of its symbol."""
+        symbol = self.table.words("symbol").text(row)
+        otherwise = instruments(self.session)[symbol].settle if symbol in instruments(self.session) else ""
+        return self.table.words("currency").text(row) or self.session.currency or otherwise
+
+    def parts(self, row: int) -> list[tuple[str, Fraction, Fraction]]:
+        """Return place, amount and rate of each symbol's newest row, as they enter a ``*`` row."""
+        out = []
+        for members in self._known[row]:
+            if members:
+                rates = self._rates.choices(self.currency(members[0]), self.currency(row), self.time(row))
+                out.append((self.table.where(members[0]), self.column.fraction(members[0]), rates[0] if rates else Fraction(1)))
+        return out
+
+    def slack(self, row: int) -> Fraction:
+        """Half a unit of each part, times its rate."""
+        known = [members[0] for members in self._known[row] if members]
+        weights = [rate for _, _, rate in self.parts(row)]
+        return sum((self.column.tolerance(r) * w for r, w in zip(known, weights, strict=True)), Fraction(0))
+
+    def candidates(self, *, converted: bool) -> Candidates:
+        """Return what the symbols' rows may sum to at a ``*`` row; with ``converted=False`` the bare numbers."""
+        at_fill = converted and self.session.convention("conversion") == "fill" and self.name != "unrealized"
+
+        def part(symbol: str, member: int, row: int) -> list[Fraction]:
+            own, into, amount = self.currency(member), self.currency(row), self.column.fraction(member)
+            if not converted or own == into:
+                return [amount]
+            if at_fill:
+                return self._at_fills(symbol, member, into)
+            return [amount * rate for rate in self._rates.choices(own, into, self.time(row))]
+
+        def of_row(row: int) -> list[Fraction]:
+            found = []
+            for symbol, members in zip(self.members, self._known[row], strict=True):
+                if members:
+                    found.append([value for member in members for value in part(symbol, member, row)])
+                elif len(ledger(self.session, symbol).line.span(np.array([self.time(row)]))[1].nonzero()[0]):
+                    return []
+            return [sum(choice, Fraction(0)) for choice in islice(product(*found), _CHOICES)] if found else []
+
+        return of_row
+
+    def _at_fills(self, symbol: str, member: int, into: str) -> list[Fraction]:
+        """Return a symbol's cumulative amount with every part converted when it was booked."""
+        book, name = ledger(self.session, symbol), self.name
+        settle = book.instrument.settle
+        at = np.array([self.time(member)])
+        sums = []
+        for late in (True, False):
+            total = Fraction(0)
+            net = self.session.convention("realized") == "net"
+            for n in range(int(book.line.span(at)[1][0])):
+                gain = book.realized_at(n + 1) - book.realized_at(n)
+                fee = Fraction(book.fee_steps.readings[0][n], FEE_UNIT)
+                step = {"realized": gain - fee if net else gain, "fees": fee, "total": gain - fee}.get(name, Fraction(0))
+                total += self._rates.convert(step, settle, into, int(book.line.times[n]), late=late) or 0
+            flow = payments(self.session, symbol)
+            if name in ("funding", "total"):
+                for n in range(int(flow.line.span(at)[1][0])):
+                    when = int(flow.line.times[n])
+                    total += self._rates.convert(flow.amounts[n], flow.asset, into, when, late=late) or 0
+            open_part = self.table.decimals("unrealized")
+            if name == "total" and open_part.known[member]:
+                total += self._rates.convert(open_part.fraction(member), settle, into, self.time(member), late=late) or 0
+            sums.append(total)
+        return sums
+
+    def suspects(self) -> Suspects:
+        """Yield what may have made the sum wrong."""
+        yield "the amounts were added without converting them", self.candidates(converted=False)
+        right = self.candidates(converted=True)
+        for skipped, symbol in enumerate(self.members):
+            yield f"{symbol} was left out", self._without(skipped)
+        yield "the sign was turned", lambda row: [-value for value in right(row)]
+        for again, symbol in enumerate(self.members):
+            yield f"{symbol} was counted twice", self._without(again, -1)
+
+    def _without(self, place: int, times: int = 1) -> Candidates:
+        def of_row(row: int) -> list[Fraction]:
+            parts = self.parts(row)
+            if len(parts) != len(self.members):
+                return []
+            total = sum((amount * rate for _, amount, rate in parts), Fraction(0))
+            return [total - times * parts[place][1] * parts[place][2]]
+
+        return of_row

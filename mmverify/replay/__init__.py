@@ -1,0 +1,1 @@
+"""Replays: events in, the state after each of them out."""

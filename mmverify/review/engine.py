@@ -1,0 +1,230 @@
+"""Run the checks of the items in focus on sessions, and join what they saw into an assessment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from typing import Any
+
+from mmverify.checks import Breach, Check, Item, Looked, Section, function, items, sections
+from mmverify.errors import EvidenceError, UsageError
+from mmverify.numeric import decimal_text
+from mmverify.review.assess import conditions, verdict
+from mmverify.review.config import ReviewConfig
+from mmverify.review.results import Assessment, CheckResult, CheckRun, Finding, Impact, ItemResult
+from mmverify.session.load import Session
+
+_DIGITS = 12  # of an amount of money in a report
+
+
+def in_focus(focus: Sequence[str]) -> dict[str, Item]:
+    """Return the items that `focus` names: items (1.3.1), sections (1.3), phases (1); all 96 where it is empty.
+
+    Raises
+    ------
+    UsageError
+        For a name that is none of them.
+    """
+    chosen = {}
+    for name in focus:
+        found = {id: item for id, item in items().items() if name in (id, item.section, item.phase)}
+        if not found:
+            raise UsageError(f"--focus {name}: no such item, section or phase; should be such as 1.3.1, 1.3 or 1")
+        chosen |= found
+    return {id: item for id, item in items().items() if id in chosen} if focus else dict(items())
+
+
+def run_check(session: Session, section: Section, item: Item, check: Check) -> CheckRun:
+    """Run one check on one session; a check that raises is an error of the review, never a pass."""
+    missing = tuple(table for table in check.needs if not session.has(table))
+    if missing:
+        return CheckRun(session.name, item.id, check.name, Looked(0), missing)
+    try:
+        return CheckRun(session.name, item.id, check.name, function(section.stem, check)(session))
+    except EvidenceError:
+        raise
+    except Exception as error:  # whatever it is, it is ours, and the report says so
+        words = f"{type(error).__name__}: {error}".splitlines()[0]
+        return CheckRun(session.name, item.id, check.name, Looked(0), error=words)
+
+
+def run_section(
+    session: Session, section: Section, chosen: Iterable[str], step: Callable[[str], None] = lambda item: None
+) -> list[CheckRun]:
+    """Run the checks of a section's items that are in focus; `step` is told of each item once it is done."""
+    runs = []
+    wanted = set(chosen)
+    for item in section.items:
+        if item.id in wanted:
+            runs += [run_check(session, section, item, check) for check in item.checks]
+            step(item.id)
+    return runs
+
+
+def review(
+    sessions: Sequence[Session],
+    *,
+    focus: Sequence[str] = (),
+    config: ReviewConfig | None = None,
+    today: date | None = None,
+    step: Callable[[str], None] = lambda item: None,
+) -> Assessment:
+    """Review sessions in this process.
+
+    Parameters
+    ----------
+    sessions : sequence of Session
+        One review of all of them: an item is failed if one fails it, verified if one exercised it.
+    focus : sequence of str
+        Items, sections or phases; all 96 items where empty.
+    config : ReviewConfig, optional
+        Waivers, attestations, what does not apply.
+    today : date, optional
+        The day that waivers are held to.
+    step : callable
+        Told of each item of each session once it is done.
+
+    Returns
+    -------
+    Assessment
+
+    Raises
+    ------
+    UsageError, EvidenceError
+        For a focus or evidence that cannot be used.
+    """
+    chosen = in_focus(focus)
+    runs = [run for session in sessions for section in sections() for run in run_section(session, section, chosen, step)]
+    return assemble(sessions, runs, focus=focus, config=config, today=today)
+
+
+def assemble(
+    sessions: Sequence[Session],
+    runs: Sequence[CheckRun],
+    *,
+    focus: Sequence[str] = (),
+    config: ReviewConfig | None = None,
+    today: date | None = None,
+    errors: Sequence[str] = (),
+) -> Assessment:
+    """Join runs of checks into an assessment; see `review`."""
+    config = config or ReviewConfig()
+    chosen = in_focus(focus)
+    several = len(sessions) > 1
+    findings = _findings(chosen, runs, config, today or date.today(), several)
+    results = tuple(_result(item, [run for run in runs if run.item == item.id], findings, config, sessions)
+                    for item in chosen.values())  # fmt: skip
+    broken = [f"{run.item} {run.check} on {run.session}: {run.error}" for run in runs if run.error]
+    notes = [f"{session.name}: {note}" if several else note for session in sessions for note in session.notes]
+    notes += [f"{run.item} {run.check}: {note}" for run in runs for note in run.looked.notes]
+    notes += [note for session in sessions for note in _assumed(session)]
+    return Assessment(
+        status=verdict(results, findings, [*errors, *broken]),
+        session=" + ".join(session.name for session in sessions),
+        focus=tuple(focus),
+        items=results,
+        findings=findings,
+        conditions=conditions(results, findings),
+        notes=tuple(dict.fromkeys(notes)),
+        errors=(*errors, *broken),
+        times={},
+    )
+
+
+def _assumed(session: Session) -> list[str]:
+    stated = session.settings.get("conventions", {})
+    used = {"cost_basis": "pnl", "unrealized_price": "pnl", "realized": "pnl", "conversion": "pnl",
+            "volatility": "signals", "ema_init": "signals"}  # fmt: skip
+    return [
+        f"{session.name}: session.toml does not state conventions.{name}; {session.convention(name)} was assumed"
+        for name, table in used.items()
+        if name not in stated and session.has(table)
+    ]
+
+
+def _findings(
+    chosen: dict[str, Item], runs: Sequence[CheckRun], config: ReviewConfig, today: date, several: bool
+) -> tuple[Finding, ...]:
+    out = []
+    for run in runs:
+        item = chosen[run.item]
+        check = next(check for check in item.checks if check.name == run.check)
+        for breach in run.looked.breaches:
+            out.append(_finding(item, check, breach, run.session, config, today, several))
+    order = {"CRITICAL": 0, "HIGH": 1, "MEDIUM": 2, "LOW": 3}
+    return tuple(sorted(out, key=lambda finding: order[finding.severity]))
+
+
+def _finding(
+    item: Item, check: Check, breach: Breach, session: str, config: ReviewConfig, today: date, several: bool
+) -> Finding:
+    id = ":".join([item.id, check.name, breach.key.replace(" ", "-"), *([session] if several else [])])
+    severity = breach.severity or item.severity
+    waivers = [waiver for waiver in config.waivers if waiver.target in (id, item.id) and waiver.expires >= today]
+    times = "once" if breach.count == 1 else f"{breach.count} times"
+    cause = f"This reproduces it to the last digit: {breach.cause}." if breach.cause else (
+        "No convention or known mistake that the review tries reproduces it."
+    )  # fmt: skip
+    amount = None if breach.amount is None else float(round(breach.amount, _DIGITS))
+    text = "" if breach.amount is None else f"{decimal_text(breach.amount)} {breach.currency}: "
+    name = re.sub(r"\W+", "_", id).strip("_")
+    return Finding(
+        id=id, item=item.id, severity=severity, title=f"{check.title} ({breach.key})",
+        location=f"{session}/{breach.where[0]}" if several else breach.where[0], category=item.category,
+        description=f"{check.why} Seen {times}, first at {', '.join(breach.where)}. {cause}",
+        current=breach.was, correct="\n".join([f"should be {breach.should}", *breach.work]),
+        impact=Impact(f"{text}{breach.loss}", amount, breach.currency), fix=check.fix, test=f"tests/test_{name}.py",
+        waived=bool(waivers) and severity != "CRITICAL", check=check.name, key=breach.key, session=session,
+        count=breach.count, occurrences=breach.where, work=breach.work, cause=breach.cause,
+    )  # fmt: skip
+
+
+def _result(
+    item: Item, runs: Sequence[CheckRun], findings: Sequence[Finding], config: ReviewConfig, sessions: Sequence[Session]
+) -> ItemResult:
+    own = tuple(finding for finding in findings if finding.item == item.id)
+    exercised = sum(run.looked.exercised for run in runs)
+    checks = []
+    for check in item.checks:
+        of_check = [run for run in runs if run.check == check.name]
+        statuses = [run.status for run in of_check]
+        status = next((s for s in ("error", "failed", "verified") if s in statuses), "not_assessed")
+        checks.append(CheckResult(check.name, "session", status, sum(run.looked.exercised for run in of_check)))
+    statuses = [check.status for check in checks]
+    status = "failed" if own else "verified" if exercised and "error" not in statuses else "not_assessed"
+    reason = _reason(item, runs, exercised, status)
+    attested = next((a for a in config.attestations if a.item == item.id), None)
+    beside = next((n for n in config.not_applicable if n.item == item.id), None)
+    if beside and exercised:
+        reason += f"; declared not applicable by {beside.person}, refused: {exercised} records exercise it"
+    elif beside and status == "not_assessed" and "error" not in statuses:
+        status, reason = "not_applicable", f"{beside.reason} ({beside.person}, {beside.date})"
+    elif attested and status == "not_assessed" and "error" not in statuses:
+        status, reason = "attested", f"by {attested.person} on {attested.date}, {attested.file}"
+    return ItemResult(
+        item.id, item.text, item.severity, status, exercised, tuple(checks), reason, tuple(f.id for f in own)
+    )
+
+
+def _reason(item: Item, runs: Sequence[CheckRun], exercised: int, status: str) -> str:
+    if not item.checks:
+        return "no check yet"
+    broken = [f"{run.check} crashed: {run.error}" for run in runs if run.error]
+    if broken:
+        return "; ".join(broken)
+    if status == "failed":
+        return f"violated; {exercised} records exercised it"
+    if status == "verified":
+        idle = [check.name for check in item.checks if not any(r.looked.exercised for r in runs if r.check == check.name)]
+        return f"{exercised} records exercised it" + (f"; nothing exercised {', '.join(idle)}" if idle else "")
+    missing = sorted({table for run in runs for table in run.missing})
+    if missing and all(run.missing for run in runs):
+        return f"the evidence has no {', '.join(missing)}"
+    notes = list(dict.fromkeys(note for run in runs for note in run.looked.notes))
+    return "; ".join(["no record exercised it", *notes[:3]])
+
+
+def times(started: str, seconds: float) -> dict[str, Any]:
+    """Return the field that alone differs between two reviews of the same input."""
+    return {"started": started, "seconds": round(seconds, 3)}

@@ -1,0 +1,145 @@
+"""What a review finds, as data: runs of checks, results of items, findings, and the assessment that they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from fractions import Fraction
+from typing import Any
+
+from mmverify.checks import Breach, Looked
+
+
+@dataclass(frozen=True)
+class CheckRun:
+    """One check on one session: what it saw, or the error that it ended in."""
+
+    session: str
+    item: str
+    check: str
+    looked: Looked
+    missing: tuple[str, ...] = ()
+    error: str = ""
+
+    @property
+    def status(self) -> str:
+        """``failed``, ``verified``, ``not_assessed`` or ``error``."""
+        if self.error:
+            return "error"
+        if self.looked.breaches:
+            return "failed"
+        return "verified" if self.looked.exercised else "not_assessed"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data; the money as an exact fraction in text."""
+        data = asdict(self)
+        for breach in data["looked"]["breaches"]:
+            breach["amount"] = None if breach["amount"] is None else str(breach["amount"])
+        return data
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> CheckRun:
+        """Read what `to_json` wrote."""
+        looked = data["looked"]
+        breaches = []
+        for entry in looked["breaches"]:
+            amount = None if entry["amount"] is None else Fraction(entry["amount"])
+            lists = {key: tuple(value) for key, value in entry.items() if isinstance(value, list)}
+            breaches.append(Breach(**(dict(entry) | lists | {"amount": amount})))
+        return CheckRun(
+            data["session"], data["item"], data["check"],
+            Looked(looked["exercised"], tuple(breaches), tuple(looked["notes"])), tuple(data["missing"]), data["error"],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Impact:
+    """The money of a finding: a sentence, and the amount where it can be computed."""
+
+    text: str
+    amount: float | None
+    currency: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One defect, in the protocol's reporting format."""
+
+    id: str
+    item: str
+    severity: str
+    title: str
+    location: str
+    category: str
+    description: str
+    current: str
+    correct: str
+    impact: Impact
+    fix: str
+    test: str
+    waived: bool
+    check: str
+    key: str
+    session: str
+    count: int
+    occurrences: tuple[str, ...]
+    work: tuple[str, ...]
+    cause: str
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """A check's part in an item's result."""
+
+    name: str
+    evidence: str
+    status: str
+    exercised: int
+
+
+@dataclass(frozen=True)
+class ItemResult:
+    """An item's outcome, how many records exercised it, and why it stands as it does."""
+
+    id: str
+    text: str
+    severity: str
+    status: str
+    exercised: int
+    checks: tuple[CheckResult, ...]
+    reason: str
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """The final deliverable: the status and everything that it rests on."""
+
+    status: str
+    session: str
+    focus: tuple[str, ...]
+    items: tuple[ItemResult, ...]
+    findings: tuple[Finding, ...]
+    conditions: tuple[str, ...]
+    notes: tuple[str, ...]
+    errors: tuple[str, ...]
+    times: dict[str, Any]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Findings by severity, waived ones too."""
+        severities = [finding.severity for finding in self.findings]
+        return {name.lower(): severities.count(name) for name in ("CRITICAL", "HIGH", "MEDIUM", "LOW")}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return assessment.json as plain data."""
+        head = {"version": 1, "status": self.status, "session": self.session, "counts": self.counts}
+        return head | {f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.name not in head}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    return value
