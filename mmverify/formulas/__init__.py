@@ -18,6 +18,8 @@ from typing import Any
 from mmverify.errors import Undefined
 
 Number = int | float | str | Decimal | Fraction
+#: The contracts that a price and a quantity can be of.
+KINDS = ("spot", "linear", "inverse", "quanto")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmverify.errors import Undefined
-from mmverify.formulas import Example, Formula, Number, rational
+from mmverify.formulas import KINDS, Example, Formula, Number, rational
 
 
 def fee_exact(price: Number, qty: Number, rate: Number, *, kind: str, multiplier: Number) -> Fraction:
@@ -52,7 +52,7 @@ def fee_exact(price: Number, qty: Number, rate: Number, *, kind: str, multiplier
         If an input is outside its domain.
     """
     p, q, r, m = rational(price), rational(qty), rational(rate), rational(multiplier)
-    if kind not in ("spot", "linear", "inverse", "quanto") or p <= 0 or q < 0 or m <= 0:
+    if kind not in KINDS or p <= 0 or q < 0 or m <= 0:
         raise Undefined(f"{kind} fee of price {p}, quantity {q}, multiplier {m} is not defined")
     return q * m / p * r if kind == "inverse" else p * q * m * r
 
@@ -85,15 +85,10 @@ def fee(price: ArrayLike, qty: ArrayLike, rate: ArrayLike, *, kind: str, multipl
         If an input is outside its domain or a fee does not fit a float.
     """
     p, q, r = (np.asarray(each, dtype=np.float64) for each in (price, qty, rate))
-    if not (((p > 0) & (p < np.inf)).all() and (q >= 0).all() and multiplier > 0):
-        raise Undefined("a fee needs prices and a multiplier above 0, quantities not below 0")
+    if kind not in KINDS or not (((p > 0) & (p < np.inf)).all() and (q >= 0).all() and multiplier > 0):
+        raise Undefined(f"{kind} fee needs prices and a multiplier above 0, quantities not below 0")
     with np.errstate(over="ignore", invalid="ignore"):
-        if kind == "inverse":
-            cost = r * q * multiplier / p
-        elif kind in ("spot", "linear", "quanto"):
-            cost = r * q * multiplier * p
-        else:
-            raise Undefined(f"fee of a contract of kind {kind!r} is not defined")
+        cost = r * q * multiplier / p if kind == "inverse" else r * q * multiplier * p
     if not np.isfinite(cost).all():
         raise Undefined("a fee does not fit a float")
     return np.asarray(cost)

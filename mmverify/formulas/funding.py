@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmverify.errors import Undefined
-from mmverify.formulas import Example, Formula, Number, rational
+from mmverify.formulas import KINDS, Example, Formula, Number, rational
 
 
 def funding_exact(qty: Number, mark: Number, rate: Number, *, kind: str, multiplier: Number) -> Fraction:
@@ -50,7 +50,7 @@ def funding_exact(qty: Number, mark: Number, rate: Number, *, kind: str, multipl
         If an input is outside its domain.
     """
     q, p, r, m = rational(qty), rational(mark), rational(rate), rational(multiplier)
-    if kind not in ("spot", "linear", "inverse", "quanto") or p <= 0 or m <= 0:
+    if kind not in KINDS or p <= 0 or m <= 0:
         raise Undefined(f"{kind} funding at mark {p} with multiplier {m} is not defined")
     return -r * q * m / p if kind == "inverse" else -r * q * p * m
 
@@ -82,11 +82,9 @@ def funding(qty: ArrayLike, mark: ArrayLike, rate: ArrayLike, *, kind: str, mult
     Undefined
         If an input is outside its domain or a payment does not fit a float.
     """
-    if kind not in ("spot", "linear", "inverse", "quanto"):
-        raise Undefined(f"funding of a contract of kind {kind!r} is not defined")
     q, p, r = (np.asarray(each, dtype=np.float64) for each in (qty, mark, rate))
-    if not (((p > 0) & (p < np.inf)).all() and multiplier > 0):
-        raise Undefined("funding needs a mark and a multiplier above 0")
+    if kind not in KINDS or not (((p > 0) & (p < np.inf)).all() and multiplier > 0):
+        raise Undefined(f"{kind} funding needs marks and a multiplier above 0")
     with np.errstate(over="ignore", invalid="ignore"):
         size = multiplier / p if kind == "inverse" else multiplier * p
         received = np.asarray(np.negative(q) * size * r)

@@ -31,10 +31,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mmverify.errors import Undefined
-from mmverify.formulas import Example, Formula, Number, rational
+from mmverify.formulas import KINDS, Example, Formula, Number, rational
 from mmverify.replay.lots import match
 
-KINDS = ("spot", "linear", "inverse", "quanto")
 GUARD_DIGITS = 40
 
 Fill = tuple[str, Number, Number]

@@ -154,6 +154,12 @@ def test_shifting_and_scaling_the_inputs_shifts_and_scales_it(
     assert ema_exact(moved, span=5, init=init) == expected
 
 
+@pytest.mark.parametrize("lags", [1, 20, 43, 44, 45, 46, 48, 52, 66, 67, 90])
+def test_no_weight_that_a_float_can_see_is_left_out(lags: int) -> None:
+    # alpha 1/2, a 1 and then zeros: the weight of the first value alone, (1/2)^lags
+    assert abs(ema_last([1.0] + [0.0] * lags, alpha=0.5, init="first") - 0.5**lags) <= 8 * U
+
+
 def test_gaps_in_front_of_the_window_are_found() -> None:
     values = [1.0] * 40 + [NAN] * 3000 + [2.0]
     # alpha 1/2: 1 + (2 - 1)/2, however long the gap.
