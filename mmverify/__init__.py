@@ -6,13 +6,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmverify.review.engine import review
-    from mmverify.session.load import open_session
+    from mmverify.review.results import Assessment
+    from mmverify.session.load import Session, open_session
 
 __version__ = "0.1.0"
-__all__ = ["open_session", "review"]
+__all__ = ["Assessment", "Session", "open_session"]
 
-_HOME = {"open_session": "mmverify.session.load", "review": "mmverify.review.engine"}
+_HOME = {
+    "Assessment": "mmverify.review.results",
+    "Session": "mmverify.session.load",
+    "open_session": "mmverify.session.load",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 INT64_MAX = 2**63 - 1
+_SURELY_INT64 = 9.2e18  # below 2**63 by more than float64 rounds
+_EXACT_POWER = 22  # 10**22 is the last power of ten that float64 holds exactly
 #: A float64 claim is held to this relative distance.
 FLOAT_TOLERANCE = Fraction(1, 10**9)
 
-Ints = NDArray[np.generic]
+Ints = NDArray[Any]  # int64 or object
 Mask = NDArray[np.bool_]
 
 
@@ -36,12 +39,31 @@ def narrow(ints: Sequence[int] | Ints) -> Ints:
 
 
 def times_power_of_ten(ints: Ints, power: int) -> Ints:
-    """Return ``ints * 10**power`` exactly, widened to Python integers where int64 would wrap."""
-    if power == 0:
+    """Return ``ints * 10**power`` exactly, widened to Python integers where int64 would wrap.
+
+    Raises
+    ------
+    ValueError
+        For a negative power, which would lose digits.
+    """
+    if power < 0:
+        raise ValueError(f"power of ten is {power}; should be 0 or more")
+    if power == 0 or not largest(ints):
         return ints
     if ints.dtype == object or largest(ints) * 10**power > INT64_MAX:
-        return ints.astype(object) * 10**power
+        return np.asarray(ints.astype(object) * 10**power)
     return np.asarray(ints * np.int64(10**power))
+
+
+def times_powers_of_ten(ints: Ints, powers: NDArray[np.int64]) -> Ints:
+    """Return ``ints * 10**powers`` row by row, exactly, for powers of 0 or more."""
+    if not powers.any():
+        return ints
+    if ints.dtype != object:
+        size = np.abs(ints.astype(np.float64)) * 10.0 ** np.minimum(powers, 300)
+        if size.max() < _SURELY_INT64:  # a power that wraps stands beside a 0
+            return np.asarray(ints * 10**powers)
+    return np.asarray(ints.astype(object) * 10 ** powers.astype(object))
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +82,7 @@ class Decimals:
         The source held float64: a claim may differ by 1e-9 of itself instead.
     missing, nan : ndarray of bool, shape (n,)
         Rows without a value; rows that are NaN or infinite (only ever in the bot's own claims).
-    printed : ndarray of uint8, shape (n,), or None
+    printed : ndarray of unsigned integers, shape (n,), or None
         Digits after the point that each row printed, where the source was text.
     """
 
@@ -70,7 +92,7 @@ class Decimals:
     binary: bool
     missing: Mask
     nan: Mask
-    printed: NDArray[np.uint8] | None = None
+    printed: NDArray[np.unsignedinteger] | None = None
 
     def __len__(self) -> int:
         return len(self.ints)
@@ -90,8 +112,12 @@ class Decimals:
         return [Fraction(int(value), unit) for value in self.ints]
 
     def floats(self) -> NDArray[np.float64]:
-        """Return the nearest float64 of each row to within 1 ulp, NaN where there is no number."""
-        out = np.asarray(self.ints, dtype=np.float64) / float(10**self.scale)
+        """Return each row as float64, off by 1.5 ulp at most, NaN where there is no number."""
+        if self.ints.dtype == object or self.scale > _EXACT_POWER:
+            unit = 10**self.scale
+            out = np.array([value / unit for value in self.ints.tolist()], dtype=np.float64)
+        else:
+            out = np.asarray(self.ints, dtype=np.float64) / float(10**self.scale)
         out[~self.known] = np.nan
         return out
 
@@ -105,7 +131,7 @@ class Decimals:
         """Return `tolerance` of every row as float64, for screening."""
         if self.binary:
             return np.abs(self.floats()) * float(FLOAT_TOLERANCE)
-        return np.full(len(self), 0.5 / 10.0**self.digits)
+        return np.full(len(self), float(Fraction(1, 2 * 10**self.digits)))
 
     def last_digit(self, rows: NDArray[np.int64]) -> Fraction:
         """Return one unit of the last digit that these rows are written with: as printed, else as their values need."""

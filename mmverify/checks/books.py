@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
-from itertools import accumulate
+from itertools import accumulate, count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -227,25 +227,27 @@ def ledger(session: Session, symbol: str, mistake: Mistake = RIGHT) -> Ledger:
     line = timeline(session, table, table.words("symbol").is_(symbol))
     if mistake.venue_order:
         venue = table.whole("ts_exchange")
-        order = line.rows[np.argsort(np.where(venue.missing, line.times, venue.values)[line.rows], kind="stable")]
-        line = Timeline(order, line.times, line.before, line.after)
+        times = np.where(venue.missing[line.rows], line.times, venue.values[line.rows])
+        line = Timeline(line.rows[np.argsort(times, kind="stable")], line.times, line.before, line.after)
     rows = line.rows
     price, qty, fee = table.decimals("price"), table.decimals("qty"), table.decimals("fee")
     in_base = table.words("fee_asset").is_(instrument.base)[rows] & (instrument.kind == "spot")
-    qty_scale = max(qty.scale, fee.scale) if in_base.any() else qty.scale
+    opening, more = _opening(session, instrument, line)
+    qty_scale = max(qty.scale, fee.scale if in_base.any() else 0, _digits(opening.qty))
     prices = [int(p) for p in (_order_prices(session, table, rows) if mistake.order_price else price.ints[rows])]
     direction = np.where(table.words("side").is_("buy")[rows], 1, -1)
-    moves: Ints = qty.at_scale(qty_scale)[rows] * direction
+    sizes = [int(size) for size in qty.at_scale(qty_scale)[rows] * direction]
+    base_fees = [0] * len(rows)
     if in_base.any() and not mistake.ignore_base_fee:
-        moves = moves - np.where(in_base, fee.at_scale(qty_scale)[rows], 0)
-    deltas = [int(move) for move in moves]
-    if mistake.order_average:
-        prices = _order_averages(table, rows, prices, deltas, mistake.order_average)
+        base_fees = [int(paid) for paid in np.where(in_base, fee.at_scale(qty_scale)[rows], 0)]
+    deltas = [size - paid for size, paid in zip(sizes, base_fees, strict=True)]
     price_unit = 10**price.scale
+    if mistake.order_average:  # an average is finer than any fill's price
+        price_unit *= _GUARD
+        prices = _order_averages(table, rows, [p * _GUARD for p in prices], deltas, mistake.order_average)
     basis = mistake.cost_basis or session.convention("cost_basis")
     inverse = instrument.kind == "inverse" and not mistake.linear_formula
-    opening, unknown, more = _opening(session, instrument, line, qty_scale)
-    fine = (opening[1] * price_unit).denominator != 1
+    fine = (opening.price * price_unit).denominator != 1
     guard = _GUARD if inverse or basis == "average" or fine else 1
     reciprocal = inverse and not mistake.arithmetic_entry
 
@@ -258,20 +260,21 @@ def ledger(session: Session, symbol: str, mistake: Mistake = RIGHT) -> Ledger:
     value_unit = guard if reciprocal else guard * price_unit
     flaws = ["a fill at price 0 has no P&L on an inverse contract"] if inverse and 0 in prices else []
     flaws += more
-    lot = (opening[0], value(opening[1] * price_unit)) if opening[0] else None
+    lot = (int(opening.qty * 10**qty_scale), value(opening.price * price_unit)) if opening.qty else None
     segments, repeats = _restatements(table, rows, mistake, flaws)
-    run = _replay([value(p) for p in prices], prices, deltas, segments, repeats, basis, lot, value, moves)
+    fee_steps, fee_flaws = _fees(session, table, line, instrument, [Fraction(p, price_unit) for p in prices], segments, repeats)
+    run = _replay([value(p) for p in prices], prices, deltas, segments, repeats, basis, lot, value, sizes, base_fees)
     multiplier = Fraction(1) if mistake.no_multiplier else instrument.multiplier
     position, realized, cost = run
     if mistake.arithmetic_entry and inverse:
         realized = _arithmetic_inverse(prices, deltas, repeats, price_unit)
         value_unit = _GUARD
-    fee_steps, fee_flaws = _fees(session, table, line, instrument, prices, price_unit, repeats)
     flat = next((n for n, held in enumerate(position) if held == 0), len(position))
+    opened = {"stated": 0, "without a price": flat, "unknown": len(position)}[opening.known]
     return Ledger(
         instrument=instrument, line=line, orders=table.words("client_order_id").codes[rows], prices=prices, price_unit=price_unit, deltas=deltas, position=position,
         realized=realized, cost=cost, fee_steps=fee_steps, qty_unit=10**qty_scale,
-        money_unit=multiplier / (value_unit * 10**qty_scale), opened=flat if unknown else 0,
+        money_unit=multiplier / (value_unit * 10**qty_scale), opened=opened,
         trusted_until=_trusted_until(session, instrument, line, position, 10**qty_scale),
         flaws=tuple(flaws + fee_flaws),
     )
@@ -286,13 +289,15 @@ def _replay(
     basis: str,
     lot: tuple[int, int] | None,
     value: Callable[[Fraction | int], int],
-    moves: Ints,
+    sizes: list[int],
+    base_fees: list[int],
 ) -> tuple[list[int], list[int], list[int]]:
     """Match lots; where a report restates an earlier one, match again as if it had always been so."""
     for n in np.flatnonzero(repeats):
         deltas[n] = 0
     for n, _, _ in segments:
         deltas[n] = 0
+    paid = list(base_fees)
     start = (lot[0], 0, lot[0] * lot[1]) if lot else (0, 0, 0)
     position, realized, cost = [start[0]], [start[1]], [start[2]]
     done = 0
@@ -303,7 +308,8 @@ def _replay(
         cost += run.cost[done:n]
         done = n
         if target >= 0:
-            deltas[target] = 0 if bust else int(moves[n])
+            paid[target] += base_fees[n]
+            deltas[target] = (0 if bust else sizes[n]) - paid[target]
             values[target], prices[target] = value(prices[n]), prices[n]
     return position, realized, cost
 
@@ -398,7 +404,8 @@ class FeeSteps:
     Parameters
     ----------
     readings : tuple of list of int
-        Once a reading of *the rate at the fill*: by the bot's clock with and without that very moment, by the venue's.
+        Once a reading of *the rate at the fill*: by the bot's clock with and without that very moment, by the venue's;
+        of a fee in base also at the fill's price as corrected.
     paid : list of int
         As printed, unconverted.
     kinds : list of str
@@ -414,8 +421,8 @@ class FeeSteps:
 
 
 def _fees(
-    session: Session, table: Table, line: Timeline, instrument: Instrument, prices: list[int], price_unit: int,
-    repeats: NDArray[np.bool_],
+    session: Session, table: Table, line: Timeline, instrument: Instrument, prices: list[Fraction],
+    segments: list[tuple[int, int, bool]], repeats: NDArray[np.bool_],
 ) -> tuple[FeeSteps, list[str]]:  # fmt: skip
     fee, assets, rows = table.decimals("fee"), table.words("fee_asset"), line.rows
     settle = instrument.settle
@@ -433,7 +440,7 @@ def _fees(
         for n, (row, kind, amount) in enumerate(zip(rows.tolist(), kinds, amounts, strict=True)):
             factor: Fraction | None = Fraction(1)
             if kind == "base":
-                factor = Fraction(prices[n], price_unit)
+                factor = prices[n]
             elif kind == "third" and amount:
                 at = int(venue.values[row]) if reading == 2 and not venue.missing[row] else int(line.times[n])
                 factor = rates.convert(Fraction(1), assets.text(row), settle, at, late=reading != 1)
@@ -444,6 +451,7 @@ def _fees(
             if reading == 0:
                 slack.append(0 if repeats[n] else round(fee.tolerance(row) * factor * FEE_UNIT))
         readings.append(steps)
+    readings += [_revalued(steps, amounts, kinds, prices, segments) for steps in readings if "base" in kinds and segments]
     unique: list[list[int]] = []
     for steps in readings:
         if steps not in unique:
@@ -451,15 +459,40 @@ def _fees(
     return FeeSteps(tuple(unique), [round(a * FEE_UNIT) for a in amounts], kinds, slack), list(dict.fromkeys(flaws))
 
 
+def _revalued(
+    steps: list[int], amounts: list[Fraction], kinds: list[str], prices: list[Fraction],
+    segments: list[tuple[int, int, bool]],
+) -> list[int]:  # fmt: skip
+    """Value all that an execution paid in base at its price as corrected, once that is known."""
+    out, paid, price = list(steps), list(amounts), list(prices)
+    for n, target, _ in segments:
+        if kinds[target] == "base":
+            out[n] += round(paid[target] * (prices[n] - price[target]) * FEE_UNIT)
+            paid[target], price[target] = paid[target] + amounts[n], prices[n]
+    return out
+
+
 def cumulate(steps: Iterable[int]) -> list[int]:
     """Return the running sums of some steps, 0 first: one element a state."""
     return [0, *accumulate(steps)]
 
 
-def _opening(
-    session: Session, instrument: Instrument, line: Timeline, qty_scale: int
-) -> tuple[tuple[int, Fraction], bool, list[str]]:
-    """Return the opening lot (scaled quantity, price), and whether its price is unknown."""
+@dataclass(frozen=True)
+class _Opening:
+    """What was held before the first fill: one lot, and what of it is stated."""
+
+    qty: Fraction
+    price: Fraction
+    known: str
+
+
+def _digits(value: Fraction) -> int:
+    """Return the digits after the point of a decimal."""
+    return next(digits for digits in count() if (value * 10**digits).denominator == 1)
+
+
+def _opening(session: Session, instrument: Instrument, line: Timeline) -> tuple[_Opening, list[str]]:
+    """Return the opening lot, and what there is to say about it."""
     first = int(line.times[0]) if len(line) else _FOREVER
     qty, price = Fraction(0), None
     for table_name, key, value, number in (
@@ -471,22 +504,21 @@ def _opening(
         which = table.words("source").is_("exchange") & table.words(key).is_(value) & table.decimals(number).known
         stated = timeline(session, table, which)
         before = int(np.searchsorted(stated.times, first, side="left"))
-        count = before or int(np.searchsorted(stated.times, first, side="right"))
-        if not count:
+        known = before or int(np.searchsorted(stated.times, first, side="right"))
+        if not known:
             continue
-        row = int(stated.rows[0 if first == _FOREVER else count - 1])
+        row = int(stated.rows[0 if first == _FOREVER else known - 1])
         qty = table.decimals(number).fraction(row)
         if table_name == "positions" and table.decimals("avg_px").known[row]:
             price = table.decimals("avg_px").fraction(row) or None
-    scaled = qty * 10**qty_scale
-    if qty and scaled.denominator != 1:
-        return (0, Fraction(0)), True, [f"{instrument.symbol}: the opening position {qty} is finer than a fill"]
-    if qty and instrument.kind == "spot" and price is None:
-        sharing = [i for i in instruments(session).values() if i.kind == "spot" and i.base == instrument.base]
-        if len(sharing) > 1:
-            return (0, Fraction(0)), True, [f"{instrument.base} is the base of several markets: whose opening it is "
-                                            "nothing states"]
-    return (int(scaled), price or Fraction(1)), bool(qty) and price is None, []
+    if not qty or price is not None:
+        return _Opening(qty, price or Fraction(1), "stated"), []
+    sharing = [i for i in instruments(session).values() if (i.kind, i.base) == ("spot", instrument.base)]
+    if instrument.kind == "spot" and len(sharing) > 1:
+        return _Opening(Fraction(0), Fraction(1), "unknown"), [
+            f"{instrument.base} is the base of several markets: whose opening it is nothing states"
+        ]
+    return _Opening(qty, Fraction(1), "without a price"), []
 
 
 def _trusted_until(session: Session, instrument: Instrument, line: Timeline, position: list[int], unit: int) -> int:

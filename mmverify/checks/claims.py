@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
-from itertools import product
+from functools import cache, cached_property
+from itertools import islice, pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ Suspects = Iterable[tuple[str, Candidates]]
 Slack = Callable[[int], Fraction]
 _EPS = 2.0**-50  # of a float64 screen: a few roundings of the values compared
 _GRACE = 1 + Fraction(1, 10**9)  # the guard digits of a replay never decide a claim at exactly half a unit
+_CHOICES = 4096  # ways to combine what was known at the same instant
 _SAMPLE = 200  # wrong rows that a cause has to reproduce
 _SHOWN = 5
 
@@ -201,24 +202,36 @@ class Claims:
         """Whether all rows are of one symbol and in its settlement currency."""
         return len(self.books) == 1 and all(self.currency(int(r)) == self.book.instrument.settle for r in self.rows)
 
+    @property
+    def at_fill(self) -> bool:
+        """Whether each part is converted when it is booked, as the stated convention of a ``*`` row may be."""
+        return self.symbol == "*" and self.session.convention("conversion") == "fill"
+
     def candidates(self, money: Money, mistake: Mistake = RIGHT) -> Candidates:
         """Return what `money` of the books may amount to at a row, in the row's currency."""
         books = [ledger(self.session, book.instrument.symbol, mistake) for book in self.books]
         rates = Rates.of(self.session)
 
-        def amounts(book: Ledger, states: Iterable[int], row: int) -> list[Fraction]:
-            found = [value for n in states if n >= book.opened for value in money(book, n)]
+        @cache
+        def booked(book: Ledger, currency: str) -> list[list[Fraction]]:
+            sums = [next(iter(money(book, n))) for n in range(len(book.position))]
+            steps = [after - before for before, after in pairwise(sums)]
+            return rates.booked(steps, book.instrument.settle, currency, book.line.times.tolist())
+
+        def amounts(book: Ledger, n: int, row: int) -> list[Fraction]:
+            if n < book.opened:
+                return []
+            if self.at_fill:
+                return booked(book, self.currency(row))[n]
             choices = rates.choices(book.instrument.settle, self.currency(row), self.time(row))
-            return [value * rate for value in found for rate in choices]
+            return [value * rate for value in money(book, n) for rate in choices]
 
         def of_row(row: int) -> list[Fraction]:
-            if len(books) == 1:
-                low, high = self.spans[0][row]
-                return amounts(books[0], range(low, high + 1), row)
             sums: list[Fraction] = []
-            for end in (1, 0):
-                parts = [amounts(b, [span[row][end]], row)[:4] for b, span in zip(books, self.spans, strict=True)]
-                sums += [sum(choice, Fraction(0)) for _, choice in zip(range(256), product(*parts), strict=False)]
+            counts = product(*(range(span[row][1], span[row][0] - 1, -1) for span in self.spans))
+            for states in islice(counts, _CHOICES):
+                parts = [amounts(book, n, row) for book, n in zip(books, states, strict=True)]
+                sums += [sum(choice, Fraction(0)) for choice in islice(product(*parts), _CHOICES)]
             return sums
 
         return of_row

@@ -59,6 +59,8 @@ def realized_work(claims: Claims, wrong: Wrong) -> tuple[str, ...]:
     if flat < 0 or until - flat > _REPLAYED or not until:
         return (f"the {until} reports before it realize {decimal_text(wrong.first_should)}",)
     reports = [n for n in range(flat, until) if book.deltas[n]]
+    if not all(book.prices[n] for n in reports):
+        return (f"the {until} reports before it realize {decimal_text(wrong.first_should)}, one of them at price 0",)
     fills = [
         ("buy" if book.deltas[n] > 0 else "sell", Fraction(book.prices[n], book.price_unit),
          Fraction(abs(book.deltas[n]), book.qty_unit))
@@ -190,7 +192,7 @@ def funding_work(claims: Claims, wrong: Wrong) -> tuple[str, ...]:
     """Work the funding payments up to the wrong claim."""
     if len(claims.books) != 1:
         return ()
-    flow = payments(claims.session, claims.symbol)
+    flow = payments(claims.session, claims.book.instrument.symbol)
     known = [n for n, at in enumerate(flow.line.times.tolist()) if at <= claims.time(wrong.first)]
     parts = [(f"funding:{int(flow.line.rows[n]) + 1}: {text(flow.amounts[n])} {flow.asset}", flow.amounts[n]) for n in known]
     return tuple(_summed(parts, "funding received"))

@@ -7,6 +7,7 @@ to ``timing.claim_lag_ms`` before. A venue table without the bot's clock is read
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -129,6 +130,19 @@ class Rates:
         if asset == currency:
             return amount
         return _converted(amount, asset, currency, self.known(at, late=late))
+
+    def booked(
+        self, steps: Sequence[Fraction], asset: str, currency: str, times: Sequence[int]
+    ) -> list[list[Fraction]]:
+        """Return the sums of the first n steps, each converted at the rate known at its own time.
+
+        One list of values a count n, with and without rates of the very moment; an empty one where a rate is missing.
+        """
+        sums: list[list[Fraction]] = [[Fraction(0)] * 2]
+        for step, at in zip(steps, times, strict=True):
+            parts = [self.convert(step, asset, currency, at, late=late) if step else step for late in (True, False)]
+            sums.append([total + part for total, part in zip(sums[-1], parts, strict=False) if part is not None])
+        return sums
 
 
 def _converted(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import cache
 from itertools import accumulate
 
 import numpy as np
@@ -85,15 +86,22 @@ def of_realized(claims: Claims, money: Money) -> Suspects:
 
 def prices_of(claims: Claims, kind: str) -> Priced:
     """Return, per row, the prices of a type that the position may have been valued at."""
-    directions = np.sign(claims.book.qty_floats[claims.latest]).astype(int).tolist()
+    signs = np.sign(claims.book.qty_floats).astype(int)
+    directions = [(1,)] * len(claims.rows)
+    if kind == "exit":
+        directions = [tuple(dict.fromkeys(signs[low : high + 1].tolist())) for low, high in claims.spans[0].values()]
     found = price_candidates(claims.session, claims.symbol, kind, claims.at, directions)
     return dict(zip(claims.rows.tolist(), found, strict=True))
 
 
 def unrealized_values(claims: Claims, prices: Priced, mistake: Mistake = RIGHT) -> Candidates:
-    """Return what unrealized P&L may be at a row when the position is valued at that row's `prices`."""
+    """Return what unrealized P&L may be at a row when the position is valued at that row's `prices`, if it has any."""
 
     def of_row(row: int) -> list[Fraction]:
+        low, high = claims.spans[0][row]
+        if any(claims.book.position[low : high + 1]) and not any(prices[row]):
+            return []
+
         def money(book: Ledger, n: int) -> list[Fraction]:
             if not book.position[n]:
                 return [Fraction(0)]
@@ -156,15 +164,24 @@ def of_fees(claims: Claims) -> Suspects:
 def funding_values(claims: Claims, step: Callable[[Fraction], Fraction]) -> Candidates:
     """Return what the funding payments known at a row sum to, each changed by `step`."""
     flows = [payments(claims.session, book.instrument.symbol) for book in claims.books]
-    sums = [[Fraction(0), *accumulate(map(step, flow.amounts))] for flow in flows]
+    steps = [[step(amount) for amount in flow.amounts] for flow in flows]
+    sums = [[Fraction(0), *accumulate(each)] for each in steps]
     rates = Rates.of(claims.session)
+
+    @cache
+    def booked(place: int, currency: str) -> list[list[Fraction]]:
+        return rates.booked(steps[place], flows[place].asset, currency, flows[place].line.times.tolist())
 
     def of_row(row: int) -> list[Fraction]:
         totals = [Fraction(0)]
-        for flow, summed in zip(flows, sums, strict=True):
+        for place, flow in enumerate(flows):
             low, high = (int(n[0]) for n in flow.line.span(np.array([claims.time(row)])))
-            choices = rates.choices(flow.asset, claims.currency(row), claims.time(row))
-            totals = [t + part * rate for t in totals for part in summed[low : high + 1] for rate in choices]
+            if claims.at_fill:
+                parts = [part for each in booked(place, claims.currency(row))[low : high + 1] for part in each]
+            else:
+                choices = rates.choices(flow.asset, claims.currency(row), claims.time(row))
+                parts = [part * rate for part in sums[place][low : high + 1] for rate in choices]
+            totals = [total + part for total in totals for part in dict.fromkeys(parts)]
         return totals
 
     return of_row

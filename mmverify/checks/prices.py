@@ -44,8 +44,10 @@ def venue_prices(session: Session, symbol: str, kind: str, at: Times) -> Prices:
     )
 
 
-def book_prices(session: Session, symbol: str, kind: str, at: Times, directions: Sequence[int]) -> list[list[Fraction]]:
-    """Return the book's mid, or its exit price for a long (+1) or a short (-1), at each of the times `at`."""
+def book_prices(
+    session: Session, symbol: str, kind: str, at: Times, directions: Sequence[Sequence[int]]
+) -> list[list[Fraction]]:
+    """Return the book's mid, or its exit prices for a long (+1) or a short (-1), at each of the times `at`."""
     if kind == "mid":
         minimum = session.settings.get("conventions", {}).get("mid_min_qty", "0")
         try:
@@ -65,8 +67,8 @@ def book_prices(session: Session, symbol: str, kind: str, at: Times, directions:
         return bid if direction > 0 else ask
 
     out = []
-    for (low, high), direction in zip(spans, directions, strict=True):
-        found = [price(states[n], direction) for n in range(low, high + 1) if n in states]
+    for (low, high), signs in zip(spans, directions, strict=True):
+        found = [price(states[n], sign) for n in range(low, high + 1) if n in states for sign in signs]
         out.append(list(dict.fromkeys(value for value in found if value is not None)))
     return out
 
@@ -122,7 +124,7 @@ def _best_prices(
 
 
 def candidates(
-    session: Session, symbol: str, kind: str, at: Times, directions: Sequence[int]
+    session: Session, symbol: str, kind: str, at: Times, directions: Sequence[Sequence[int]]
 ) -> list[list[Fraction]]:
     """Return, per claim, the prices of a type that it may have been valued at; empty where the evidence has none."""
     if kind in ("mid", "exit"):

@@ -94,13 +94,15 @@ def unrealized_pnl(session: Session) -> Looked:
 def _unrealized(claims: Claims, price: Decimals) -> Looked:
     kind, book, rows, column = claims.session.convention("unrealized_price"), claims.book, claims.rows, claims.column
     low, high = book.line.span(claims.at)
-    flat = np.array([not np.any(book.qty_floats[a : b + 1]) for a, b in zip(low, high, strict=True)])
+    holding = np.concatenate([[0], np.cumsum(book.qty_floats != 0)])
+    flat = holding[high + 1] == holding[low]
+    always_open = holding[high + 1] - holding[low] == high + 1 - low
     known = mistakes.prices_of(claims, kind)
     priced = np.array([bool(known[int(row)]) for row in rows])
     notes = []
     if (unpriced := int(np.sum(~priced & ~flat))) > 0:
         notes.append(f"{claims.symbol}: {unpriced} claims have no {kind} price known at their time")
-    exercised = int(np.sum(priced & ~flat & claims.confirmed() & (price.known[rows] | (high >= book.opened))))
+    exercised = int(np.sum(priced & ~flat & (price.known[rows] | (high >= book.opened))))
     held = column.known[rows]
     value = np.array([float(known[int(row)][-1]) if known[int(row)] else np.nan for row in rows])
     inverse = book.instrument.kind == "inverse"
@@ -120,7 +122,7 @@ def _unrealized(claims: Claims, price: Decimals) -> Looked:
             reason=cause(column, wrong, mistakes.of_unrealized(claims, known, kind)),
         )  # fmt: skip
         return Looked(exercised, (breach,), tuple(notes))
-    off = [int(r) for r in rows[priced & ~flat] if price.known[r] and not agrees(price, int(r), known[int(r)])]
+    off = [int(r) for r in rows[priced & always_open] if price.known[r] and not agrees(price, int(r), known[int(r)])]
     return Looked(exercised, (_price_breach(claims, price, off, known, kind),) if off else (), tuple(notes))
 
 
@@ -154,6 +156,8 @@ def fee_rate(session: Session) -> Looked:
     table = fills_table(session)
     symbols, assets, kind = table.words("symbol"), table.words("fee_asset"), table.words("kind")
     judged = ~kind.is_("correction", "bust") & ~(kind.is_("liquidation", "adl") & table.decimals("fee_rate").missing)
+    executions = np.stack([symbols.codes, table.words("exec_id").codes])
+    judged &= np.isin(np.arange(len(table)), np.unique(executions, axis=1, return_index=True)[1])
     found = []
     for symbol in symbols.names:
         for asset in assets.names:
@@ -167,12 +171,13 @@ def _fee_rates(
     session: Session, table: Table, instrument: Instrument, asset: str, rows: np.ndarray[tuple[int], np.dtype[np.int64]]
 ) -> Looked:
     price, qty, fee, stated = (table.decimals(name) for name in ("price", "qty", "fee", "fee_rate"))
-    line = timeline(session, table)
+    line, venue = timeline(session, table), table.whole("ts_exchange")
     at = dict(zip(line.rows.tolist(), line.times.tolist(), strict=True))
+    charged = {row: at[row] if venue.missing[row] else int(venue.values[row]) for row in rows.tolist()}
     unit, rates, looked = fee.last_digit(rows), Rates.of(session), 0
     wrong: list[tuple[int, Fraction, Fraction]] = []
     for row in rows.tolist():
-        rate = stated.fraction(row) if stated.known[row] else instrument.rate(table.words("liquidity").text(row), at[row])
+        rate = stated.fraction(row) if stated.known[row] else instrument.rate(table.words("liquidity").text(row), charged[row])
         if rate is None or not price.ints[row]:
             continue
         if instrument.kind == "spot" and asset == instrument.base:
@@ -180,11 +185,12 @@ def _fee_rates(
         else:
             in_settle = rate * notional(instrument, price.fraction(row), qty.fraction(row))
             due = [in_settle * each for each in rates.choices(instrument.settle, asset, at[row])]
-        third = asset not in (instrument.settle, instrument.base)
+        third = asset != instrument.settle and (instrument.kind, asset) != ("spot", instrument.base)
         if due:
             looked += 1
             should = nearest(fee, row, due)
-            if abs(fee.fraction(row) - should) > (max(unit, abs(should) / 100) if third else unit):
+            allowed = max(unit, abs(should) / 100 if third else Fraction(0), fee.tolerance(row) if fee.binary else Fraction(0))
+            if abs(fee.fraction(row) - should) > allowed:
                 wrong.append((row, should, rate))
     if not wrong:
         return Looked(looked)
@@ -196,7 +202,7 @@ def _fee_rates(
             work=fee_work(table, instrument, first, rate, should, asset),
             amount=sum((abs(fee.fraction(row) - due) for row, due, _ in wrong), Fraction(0)), currency=asset,
             loss="fees beside the assumed rate over these fills: the edge of every quote was computed with another rate",
-            cause=_fee_rate_cause(instrument, table, wrong, at), severity="HIGH",
+            cause=_fee_rate_cause(instrument, table, wrong, charged), severity="HIGH",
         ),
     ))  # fmt: skip
 
@@ -408,16 +414,16 @@ def _values(session: Session, table: Table, asset: str, rows: np.ndarray[tuple[i
 
     def by(formula: str) -> Candidates:
         formulas = {
-            "the haircut was left out": lambda t, r, h: t * r,
-            "the haircut was taken off a negative total": lambda t, r, h: t * r * (1 - h),
-            "the haircut was multiplied by, not taken off": lambda t, r, h: t * r * h,
-            "the haircut was taken off twice": lambda t, r, h: t * r * (1 - h) ** 2,
-            "the total was not converted": lambda t, r, h: t,
-            "the total was not converted, the haircut taken off": lambda t, r, h: t * (1 - h),
-            "the rate was applied the wrong way round": lambda t, r, h: t / r * (1 - h),
+            "the haircut was left out": lambda t, r, h, c: t * r,
+            "the haircut was taken off a negative total": lambda t, r, h, c: t * r * (1 - h),
+            "the haircut was multiplied by, not taken off": lambda t, r, h, c: t * r * h,
+            "the haircut was taken off twice": lambda t, r, h, c: t * r * (1 - h) ** 2,
+            "the total was not converted": lambda t, r, h, c: t,
+            "the total was not converted, the haircut taken off": lambda t, r, h, c: t * (1 - c),
+            "the rate was applied the wrong way round": lambda t, r, h, c: t / r * (1 - c),
         }
         given = haircut.fractions() if len(haircut) else []
-        return lambda row: [formulas[formula](total.fraction(row), rate, given[row]) for rate in rated(row)]
+        return lambda row: [formulas[formula](total.fraction(row), rate, given[row], cut(row)) for rate in rated(row)]
 
     known = [row for row in rows.tolist() if right(row)]
     exercised = sum(1 for row in known if currency(row) != asset or (haircut.known[row] and haircut.ints[row]))

@@ -3,92 +3,82 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
+from mmverify.checks.signals import Claim, Smoothing, Value, annual, bucket_prices, ema_inputs, smoothing
 from mmverify.formulas.ema import ema_last
+from mmverify.formulas.returns import returns
 from mmverify.numeric import decimal_text
-
-if TYPE_CHECKING:
-    from mmverify.checks.s3_3_derived import Claim, Value
 
 _SHOWN = 4
 
 
-def _trade(claim: Claim, place: int) -> tuple[Fraction, Fraction]:
-    held = claim.tape
-    return (Fraction(int(held.prices[place]), 10**held.price_scale), Fraction(int(held.qtys[place]), 10**held.qty_scale))
+def _text(value: Fraction | float) -> str:
+    return decimal_text(Fraction(value))
 
 
-def _where(claim: Claim, place: int) -> str:
-    return f"trades:{int(claim.tape.rows[place]) + 1}"
-
-
-def _cut(claim: Claim, right: Value) -> int:
-    return next((cut for cut in claim.cuts if claim.tape.vwap(*claim.window, cut) == right), claim.cuts[0])
+def _shortest(value: float) -> str:
+    """Write a price that was read as a float: the shortest decimal that is it."""
+    return decimal_text(Fraction(repr(float(value))))
 
 
 def vwap_work(claim: Claim, right: Value) -> tuple[str, ...]:
     """Work sum(price x qty) / sum(qty) of a window."""
-    places = claim.tape.places(*claim.window, _cut(claim, right)).tolist()
-    if not places:
+    held, window = claim.tape, claim.window
+    cut = next((cut for cut in claim.cuts if held.vwap(*window, cut) == right), claim.cuts[0])
+    trades = [
+        (f"trades:{int(held.rows[place]) + 1}", Fraction(int(held.prices[place]), 10**held.price_scale),
+         Fraction(int(held.qtys[place]), 10**held.qty_scale))
+        for place in held.places(*window, cut)
+    ]  # fmt: skip
+    if not trades:
         return ("no trade in the window had arrived: there is no VWAP",)
-    trades = [_trade(claim, place) for place in places]
-    turnover = sum((price * qty for price, qty in trades), Fraction(0))
-    volume = sum((qty for _, qty in trades), Fraction(0))
-    lines = [
-        f"{_where(claim, place)}: {decimal_text(price)} x {decimal_text(qty)} = {decimal_text(price * qty)}"
-        for place, (price, qty) in zip(places[:_SHOWN], trades, strict=False)
-    ]
-    if len(places) > _SHOWN:
-        lines.append(f"{len(places) - _SHOWN} more trades up to {_where(claim, places[-1])}")
+    lines = [f"{where}: {_text(price)} x {_text(qty)} = {_text(price * qty)}" for where, price, qty in trades[:_SHOWN]]
+    if len(trades) > _SHOWN:
+        lines.append(f"{len(trades) - _SHOWN} more trades up to {trades[-1][0]}")
+    volume = sum((qty for _, _, qty in trades), Fraction(0))
     if not volume:
         return (*lines, "their quantities sum to 0: there is no VWAP")
-    lines.append(
-        f"sum(price x qty) / sum(qty) = {decimal_text(turnover)} / {decimal_text(volume)} = "
-        f"{decimal_text(turnover / volume)}"
-    )
-    return tuple(lines)
+    turnover = sum((price * qty for _, price, qty in trades), Fraction(0))
+    worked = f"{_text(turnover)} / {_text(volume)} = {_text(turnover / volume)}"
+    return (*lines, f"sum(price x qty) / sum(qty) = {worked}")
 
 
 def ema_work(claim: Claim, right: Value) -> tuple[str, ...]:
     """Work the last step of an EMA: the one before it, the newest price, the weight."""
-    from mmverify.checks.s3_3_derived import _ema_settings, _series
-
-    settings = _ema_settings(claim)
-    if settings is None:
+    how = smoothing(claim)
+    if how is None:
         return ()
-    alpha, init, n = settings
-    inputs = _series(claim, claim.cuts[0])[0]
+    series = [inputs.tolist() for cut in claim.cuts for inputs in ema_inputs(claim, cut)]
+    inputs = next((each for each in series if each and _ema(each, how) == right), series[0])
     if right is None:
-        return (f"{len(inputs)} inputs are fewer than the {n or 1} that its start needs: there is no value yet",)
-    weight, newest = decimal_text(Fraction(alpha)), decimal_text(Fraction(repr(float(inputs[-1]))))
-    if len(inputs) == 1 or init == "adjusted":
-        return (f"{len(inputs)} prices, newest {newest}, alpha {weight}, started by {init}: {decimal_text(Fraction(right))}",)
-    before = ema_last(inputs[:-1], alpha=alpha, init=init, n=n)
-    if before != before:
-        return (f"the mean of the first {n} prices is the start: {decimal_text(Fraction(right))}",)
+        return (f"{len(inputs)} inputs are fewer than the {how.n or 1} that its start needs: there is no value yet",)
+    weight, newest, due = _text(how.alpha), _shortest(inputs[-1]), _text(right)
+    if len(inputs) == 1 or how.init == "adjusted":
+        return (f"{len(inputs)} prices, newest {newest}, alpha {weight}, started by {how.init}: {due}",)
+    if len(inputs) == how.n:
+        return (f"the mean of the first {how.n} prices is the start: {due}",)
+    before = _text(_ema(inputs[:-1], how))
     return (
-        f"{len(inputs)} prices, alpha {weight}, started by {init}; before the newest price it stood at "
-        f"{decimal_text(Fraction(before))}",
-        f"{weight} x {newest} + (1 - {weight}) x {decimal_text(Fraction(before))} = {decimal_text(Fraction(right))}",
+        f"{len(inputs)} prices, alpha {weight}, started by {how.init}; before the newest price it stood at {before}",
+        f"{weight} x {newest} + (1 - {weight}) x {before} = {due}",
     )
+
+
+def _ema(inputs: list[float], how: Smoothing) -> float:
+    return ema_last(inputs, alpha=how.alpha, init=how.init, n=how.n)
 
 
 def volatility_work(claim: Claim, right: Value) -> tuple[str, ...]:
     """Work the standard deviation of the returns between bucket closes, and its annualization."""
-    from mmverify.checks.s3_3_derived import _annual, closes
-    from mmverify.formulas.returns import returns
-
-    annual, prices = _annual(claim), closes(claim, claim.cuts[0])
-    if annual is None or prices is None or right is None:
+    how, prices = annual(claim), bucket_prices(claim, claim.cuts[0])
+    if how is None or prices is None or right is None:
         return ()
-    changes = returns(prices, kind=annual.kind)
-    mean = float(changes.mean())
-    squares = float(((changes - mean) ** 2).sum())
-    shown = ", ".join(decimal_text(Fraction(float(price))) for price in prices[:_SHOWN])
-    formula = "ln(p1/p0)" if annual.kind == "log" else "p1/p0 - 1"
+    changes = returns(prices, kind=how.kind)
+    squares = float(((changes - changes.mean()) ** 2).sum())
+    shown = ", ".join(_shortest(price) for price in prices[:_SHOWN]) + (", ..." if len(prices) > _SHOWN else "")
+    formula = "ln(p1/p0)" if how.kind == "log" else "p1/p0 - 1"
     return (
-        f"{len(prices)} closes: {shown}{', ...' if len(prices) > _SHOWN else ''}; {annual.n} {annual.kind} returns "
-        f"{formula}, mean {mean:.12g}, sum of squares around it {squares:.12g}",
-        f"sqrt({squares:.12g} / ({annual.n} - {annual.ddof}) x {annual.periods:.12g}) = {decimal_text(Fraction(right))}",
+        f"{len(prices)} closes: {shown}; {how.n} {how.kind} returns {formula}, mean {changes.mean():.12g}, sum of "
+        f"squares around it {squares:.12g}",
+        f"sqrt({squares:.12g} / ({how.n} - {how.ddof}) x {how.periods:.12g}) = {_text(right)}",
     )

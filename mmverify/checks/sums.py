@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
-from itertools import islice, product
+from functools import cache, cached_property
+from itertools import islice, pairwise, product
 
 import numpy as np
 
-from mmverify.checks.books import FEE_UNIT, instruments, ledger, payments
+from mmverify.checks.books import instruments, ledger, payments
 from mmverify.checks.claims import Candidates, Suspects
 from mmverify.checks.known import Rates, Rows, timeline
 from mmverify.numeric import Decimals
@@ -76,10 +77,12 @@ class Sums:
     def parts(self, row: int) -> list[tuple[str, Fraction, Fraction]]:
         """Return place, amount and rate of each symbol's newest row, as they enter a ``*`` row."""
         out = []
-        for members in self._known[row]:
+        for symbol, members in zip(self.members, self._known[row], strict=True):
             if members:
-                rates = self._rates.choices(self.currency(members[0]), self.currency(row), self.time(row))
-                out.append((self.table.where(members[0]), self.column.fraction(members[0]), rates[0] if rates else Fraction(1)))
+                amount = self.column.fraction(members[0])
+                rates = self._rates.choices(self.currency(members[0]), self.currency(row), self.time(row)) or [Fraction(1)]
+                value = next(iter(self._part(symbol, members[0], row)), amount * rates[0])
+                out.append((self.table.where(members[0]), amount, value / amount if amount else rates[0]))
         return out
 
     def slack(self, row: int) -> Fraction:
@@ -90,15 +93,8 @@ class Sums:
 
     def candidates(self, *, converted: bool) -> Candidates:
         """Return what the symbols' rows may sum to at a ``*`` row; with ``converted=False`` the bare numbers."""
-        at_fill = converted and self.session.convention("conversion") == "fill" and self.name != "unrealized"
-
         def part(symbol: str, member: int, row: int) -> list[Fraction]:
-            own, into, amount = self.currency(member), self.currency(row), self.column.fraction(member)
-            if not converted or own == into:
-                return [amount]
-            if at_fill:
-                return self._at_fills(symbol, member, into)
-            return [amount * rate for rate in self._rates.choices(own, into, self.time(row))]
+            return self._part(symbol, member, row) if converted else [self.column.fraction(member)]
 
         def of_row(row: int) -> list[Fraction]:
             found = []
@@ -111,30 +107,53 @@ class Sums:
 
         return of_row
 
-    def _at_fills(self, symbol: str, member: int, into: str) -> list[Fraction]:
+    def _part(self, symbol: str, member: int, row: int) -> list[Fraction]:
+        """Return what a symbol's row may amount to in a ``*`` row's currency."""
+        own, into, amount = self.currency(member), self.currency(row), self.column.fraction(member)
+        if own == into:
+            return [amount]
+        if self.session.convention("conversion") == "fill" and self.name != "unrealized":
+            return self._at_fills(symbol, member, row)
+        return [amount * rate for rate in self._rates.choices(own, into, self.time(row))]
+
+    def _at_fills(self, symbol: str, member: int, row: int) -> list[Fraction]:
         """Return a symbol's cumulative amount with every part converted when it was booked."""
-        book, name = ledger(self.session, symbol), self.name
-        settle = book.instrument.settle
-        at = np.array([self.time(member)])
-        sums = []
-        for late in (True, False):
-            total = Fraction(0)
-            net = self.session.convention("realized") == "net"
-            for n in range(int(book.line.span(at)[1][0])):
-                gain = book.realized_at(n + 1) - book.realized_at(n)
-                fee = Fraction(book.fee_steps.readings[0][n], FEE_UNIT)
-                step = {"realized": gain - fee if net else gain, "fees": fee, "total": gain - fee}.get(name, Fraction(0))
-                total += self._rates.convert(step, settle, into, int(book.line.times[n]), late=late) or 0
+        at, into = np.array([self.time(member)]), self.currency(row)
+        book, flow = ledger(self.session, symbol), payments(self.session, symbol)
+        fills, flows = book.line.span(at), flow.line.span(at)
+        found = [part for each in self._booked(symbol, into)[int(fills[0][0]) : int(fills[1][0]) + 1] for part in each]
+        if self.name in ("funding", "total"):
+            paid = self._paid(symbol, into)[int(flows[0][0]) : int(flows[1][0]) + 1]
+            found = [part + payment for part in found for each in paid for payment in each]
+        open_part = self.table.decimals("unrealized")
+        if self.name == "total" and open_part.known[member]:
+            choices = self._rates.choices(self.currency(member), into, self.time(row))
+            found = [part + open_part.fraction(member) * rate for part in found for rate in choices]
+        return list(dict.fromkeys(found))
+
+    @cached_property
+    def _booked(self) -> Callable[[str, str], list[list[Fraction]]]:
+        net = self.session.convention("realized") == "net"
+        gains = {"realized": 1, "total": 1}.get(self.name, 0)
+        fees = {"realized": -int(net), "total": -1, "fees": 1}.get(self.name, 0)
+
+        @cache
+        def booked(symbol: str, into: str) -> list[list[Fraction]]:
+            book = ledger(self.session, symbol)
+            sums = [gains * book.realized_at(n) + fees * book.fees_at(n) for n in range(len(book.position))]
+            steps = [after - before for before, after in pairwise(sums)]
+            return self._rates.booked(steps, book.instrument.settle, into, book.line.times.tolist())
+
+        return booked
+
+    @cached_property
+    def _paid(self) -> Callable[[str, str], list[list[Fraction]]]:
+        @cache
+        def paid(symbol: str, into: str) -> list[list[Fraction]]:
             flow = payments(self.session, symbol)
-            if name in ("funding", "total"):
-                for n in range(int(flow.line.span(at)[1][0])):
-                    when = int(flow.line.times[n])
-                    total += self._rates.convert(flow.amounts[n], flow.asset, into, when, late=late) or 0
-            open_part = self.table.decimals("unrealized")
-            if name == "total" and open_part.known[member]:
-                total += self._rates.convert(open_part.fraction(member), settle, into, self.time(member), late=late) or 0
-            sums.append(total)
-        return sums
+            return self._rates.booked(flow.amounts, flow.asset, into, flow.line.times.tolist())
+
+        return paid
 
     def suspects(self) -> Suspects:
         """Yield what may have made the sum wrong."""

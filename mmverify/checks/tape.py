@@ -1,16 +1,16 @@
-"""The public trades of one symbol as a bot may have seen them: in the venue's order of time, less what had not arrived."""
+"""The public trades of one symbol as a bot may have seen them: in the venue's order of time, as far as arrived."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmverify.checks.known import Rows, Timeline, Times, timeline
-from mmverify.numeric import INT64_MAX, Ints, largest
+from mmverify.numeric import INT64_MAX, Ints, Mask, largest
 from mmverify.session.load import Session, need_instruments
 
 
@@ -31,6 +31,9 @@ class Tape:
     prices, qtys : ndarray of int
         Scaled integers.
     price_scale, qty_scale : int
+        Digits after the point in them.
+    floats : ndarray of float64
+        The prices.
     left_out : int
         Trades without the venue's time.
     """
@@ -43,11 +46,28 @@ class Tape:
     qtys: Ints
     price_scale: int
     qty_scale: int
-    left_out: int
-    latest_rank: Rows
-    turnover: Ints
-    volume: Ints
     floats: NDArray[np.float64]
+    left_out: int
+
+    @cached_property
+    def range(self) -> tuple[float, float]:
+        """The lowest price above 0 and the highest, both 0 where there is none."""
+        prices = self.floats[self.floats > 0]
+        return (float(prices.min()), float(prices.max())) if prices.size else (0.0, 0.0)
+
+    @cached_property
+    def _latest(self) -> Rows:
+        """The highest rank up to each trade: all up to it had arrived once this one had."""
+        return np.maximum.accumulate(self.rank) if self.rank.size else self.rank
+
+    @cached_property
+    def _volume(self) -> Ints:
+        return _running(self.qtys)
+
+    @cached_property
+    def _turnover(self) -> Ints:
+        wide = largest(self.prices) * largest(self.qtys) > INT64_MAX
+        return _running(self.prices.astype(object) * self.qtys if wide else np.multiply(self.prices, self.qtys))
 
     def window(self, start: int | None, end: int | None) -> tuple[int, int]:
         """Return the slice of trades with ``start <= ts_exchange < end``; an open side where it is None."""
@@ -64,32 +84,35 @@ class Tape:
         between = np.sort(inside[(inside >= fewest) & (inside < most)]) + 1
         return [fewest, *(int(n) for n in between)][::-1]
 
-    def seen(self, low: int, high: int, cut: int) -> tuple[int, Rows]:
+    def _seen(self, low: int, high: int, cut: int) -> tuple[int, Rows]:
         """Split a slice at a cut: trades before the returned place had all arrived; after it, those at these places."""
-        full = min(max(int(np.searchsorted(self.latest_rank, cut, side="left")), low), high)
-        rest = np.flatnonzero(self.rank[full:high] < cut) + full
-        return full, rest
-
-    def values(self, low: int, high: int, cut: int) -> NDArray[np.float64]:
-        """Return the prices of a slice that had arrived, as float64."""
-        full, rest = self.seen(low, high, cut)
-        return self.floats[low:full] if not rest.size else np.concatenate([self.floats[low:full], self.floats[rest]])
+        full = min(max(int(np.searchsorted(self._latest, cut, side="left")), low), high)
+        return full, np.flatnonzero(self.rank[full:high] < cut) + full
 
     def places(self, low: int, high: int, cut: int) -> Rows:
         """Return the places of a slice that had arrived."""
-        full, rest = self.seen(low, high, cut)
+        full, rest = self._seen(low, high, cut)
         return np.concatenate([np.arange(low, full), rest])
+
+    def values(self, low: int, high: int, cut: int) -> NDArray[np.float64]:
+        """Return the prices of a slice that had arrived, as float64."""
+        full, rest = self._seen(low, high, cut)
+        return self.floats[low:full] if not rest.size else np.concatenate([self.floats[low:full], self.floats[rest]])
+
+    def closes(self, low: int, high: int, cut: int, start: int, period: int) -> tuple[Rows, NDArray[np.float64]]:
+        """Return the buckets of `period` ns from `start` on in which a slice traded, and the last price of each."""
+        places = self.places(low, high, cut)
+        bucket = (self.times[places] - start) // period
+        last = np.append(np.diff(bucket) != 0, True)[: bucket.size]
+        return bucket[last], self.floats[places[last]]
 
     def vwap(self, low: int, high: int, cut: int) -> Fraction | None:
         """Return sum(price x qty) / sum(qty) of a slice as far as it had arrived, exact; None for no volume."""
-        full, rest = self.seen(low, high, cut)
-        turnover, volume = (
-            int(total[full]) - int(total[low]) + sum(int(part) for part in parts)
-            for total, parts in (
-                (self.turnover, self.prices[rest].astype(object) * self.qtys[rest].astype(object)),
-                (self.volume, self.qtys[rest]),
-            )
-        )
+        full, rest = self._seen(low, high, cut)
+        late = self.qtys[rest].tolist()
+        volume = int(self._volume[full]) - int(self._volume[low]) + sum(late)
+        turnover = int(self._turnover[full]) - int(self._turnover[low])
+        turnover += sum(price * qty for price, qty in zip(self.prices[rest].tolist(), late, strict=True))
         return Fraction(turnover, volume * 10**self.price_scale) if volume else None
 
 
@@ -99,46 +122,45 @@ def _running(terms: Ints) -> Ints:
 
 
 @lru_cache(maxsize=64)
-def tape(session: Session, symbol: str, everything: bool = False) -> Tape:
-    """Read the trades of one symbol, those that `bot_trades` marks as unused left out (kept with `everything`)."""
+def tape(session: Session, symbol: str, *, unused: bool = False, repeats: bool = False) -> Tape:
+    """Read the trades of one symbol.
+
+    Those that `bot_trades` marks as unused are left out, unless `unused`; of those with one trade_id all but the first
+    to arrive, unless `repeats`.
+    """
     table = session.table("trades", "ts_exchange", "ts_local", "symbol", "trade_id", "price", "qty")
     symbols, ids, venue = table.words("symbol"), table.words("trade_id"), table.whole("ts_exchange")
     need_instruments(session, "trades", symbols)
     mine = symbols.is_(symbol)
-    keep = mine & ~venue.missing
-    rows = np.flatnonzero(keep)
-    codes = ids.codes[rows]
-    named = codes >= 0
-    _, first = np.unique(codes[named], return_index=True)
-    fresh = ~named
-    fresh[np.flatnonzero(named)[first]] = True
-    rows = rows[fresh]
-    if not everything and session.has("bot_trades"):
-        rows = rows[~np.isin(ids.codes[rows], _unused(session, symbol, ids.names))]
+    arrived = timeline(session, table, mine & ~venue.missing)
+    codes = ids.codes[arrived.rows]
+    keep = np.ones(len(arrived), dtype=bool) if repeats else (codes < 0) | _first(codes)
+    if not unused and session.has("bot_trades"):
+        keep &= ~np.isin(codes, _unused(session, symbol, ids.names))
+    arrived = replace(arrived, rows=arrived.rows[keep], times=arrived.times[keep])
+    rows = np.sort(arrived.rows)
     rows = rows[np.argsort(venue.values[rows], kind="stable")]
-    chosen = np.zeros(len(table), dtype=bool)
-    chosen[rows] = True
-    arrived = timeline(session, table, chosen)
     place = np.empty(len(table), dtype=np.int64)
     place[arrived.rows] = np.arange(len(arrived))
     price, qty = table.decimals("price"), table.decimals("qty")
-    prices, qtys, rank = price.ints[rows], qty.ints[rows], place[rows]
-    wide = largest(prices) * largest(qtys) > INT64_MAX
-    products = prices.astype(object) * qtys.astype(object) if wide else prices * qtys
     return Tape(
-        rows=rows, times=venue.values[rows], arrived=arrived, rank=rank, prices=prices, qtys=qtys,
-        price_scale=price.scale, qty_scale=qty.scale, left_out=int((mine & venue.missing).sum()),
-        latest_rank=np.maximum.accumulate(rank) if len(rank) else rank,
-        turnover=_running(products), volume=_running(qtys), floats=price.floats()[rows],
+        rows=rows, times=venue.values[rows], arrived=arrived, rank=place[rows], prices=price.ints[rows],
+        qtys=qty.ints[rows], price_scale=price.scale, qty_scale=qty.scale, floats=price.floats()[rows],
+        left_out=int((mine & venue.missing).sum()),
     )  # fmt: skip
 
 
+def _first(codes: NDArray[np.int32]) -> Mask:
+    """Return which element is the first of its value."""
+    out = np.zeros(len(codes), dtype=bool)
+    out[np.unique(codes, return_index=True)[1]] = True
+    return out
+
+
 def _unused(session: Session, symbol: str, names: tuple[str, ...]) -> list[int]:
+    """Return the codes of the trades whose every row in `bot_trades` says unused: a repeat may be, its trade is not."""
     table = session.table("bot_trades", "trade_id", "symbol", "used")
-    used = table.whole("used")
-    dropped = table.words("symbol").is_(symbol) & ~used.missing & (used.values == 0)
-    ids = table.words("trade_id")
-    marked = {ids.names[code] for code in np.unique(ids.codes[dropped]) if code >= 0}
+    ids, used, mine = table.words("trade_id"), table.whole("used"), table.words("symbol").is_(symbol)
+    dropped = mine & ~used.missing & (used.values == 0)
+    marked = {ids.names[code] for code in np.setdiff1d(ids.codes[dropped], ids.codes[mine & ~dropped])}
     return [code for code, name in enumerate(names) if name in marked]
-
-

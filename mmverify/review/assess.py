@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mmverify.review.config import Waiver
 from mmverify.review.results import Finding, ItemResult
 
 READY, CONDITIONS, NOT_READY = "READY", "READY WITH CONDITIONS", "NOT READY"
@@ -25,9 +26,18 @@ def verdict(items: Sequence[ItemResult], findings: Sequence[Finding], errors: Se
     return READY if settled and low.issuperset(finding.id for finding in findings) else CONDITIONS
 
 
-def conditions(items: Sequence[ItemResult], findings: Sequence[Finding]) -> tuple[str, ...]:
-    """List what whoever signs has to accept: MEDIUM findings, waivers, attestations, items not assessed."""
-    out = [f"{f.id}: waived {f.severity} finding, {f.title}" for f in findings if f.waived]
+def covers(waiver: Waiver, finding: Finding) -> bool:
+    """Say whether a waiver is of a finding or of its item; there is none for a CRITICAL one."""
+    return waiver.target in (finding.id, finding.item) and finding.severity != "CRITICAL"
+
+
+def conditions(items: Sequence[ItemResult], findings: Sequence[Finding], waivers: Sequence[Waiver]) -> tuple[str, ...]:
+    """List what whoever signs has to accept: MEDIUM findings, `waivers` in force, attestations, items not assessed."""
+    out = [
+        f"{f.id}: waived {f.severity} finding, {f.title} ({w.reason}; {w.owner}, until {w.expires})"
+        for f in findings
+        if (w := next((w for w in waivers if covers(w, f)), None))
+    ]
     out += [f"{f.id}: MEDIUM finding, {f.title}" for f in findings if f.severity == "MEDIUM" and not f.waived]
     out += [f"{item.id} is attested, not seen: {item.reason}" for item in items if item.status == "attested"]
     out += [f"{item.id} is not assessed: {item.reason}" for item in items if item.status == "not_assessed"]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
-from typing import Any
 
 from mmverify.checks import Breach, Check, Item, Looked, Section, function, items, sections
 from mmverify.errors import EvidenceError, UsageError
 from mmverify.numeric import decimal_text
-from mmverify.review.assess import conditions, verdict
-from mmverify.review.config import ReviewConfig
+from mmverify.review.assess import conditions, covers, verdict
+from mmverify.review.config import ReviewConfig, Waiver
 from mmverify.review.results import Assessment, CheckResult, CheckRun, Finding, Impact, ItemResult
 from mmverify.session.load import Session
 
@@ -26,7 +26,7 @@ def in_focus(focus: Sequence[str]) -> dict[str, Item]:
     UsageError
         For a name that is none of them.
     """
-    chosen = {}
+    chosen: dict[str, Item] = {}
     for name in focus:
         found = {id: item for id, item in items().items() if name in (id, item.section, item.phase)}
         if not found:
@@ -95,7 +95,9 @@ def review(
         For a focus or evidence that cannot be used.
     """
     chosen = in_focus(focus)
-    runs = [run for session in sessions for section in sections() for run in run_section(session, section, chosen, step)]
+    runs = [
+        run for session in sessions for section in sections() for run in run_section(session, section, chosen, step)
+    ]
     return assemble(sessions, runs, focus=focus, config=config, today=today)
 
 
@@ -109,23 +111,26 @@ def assemble(
     errors: Sequence[str] = (),
 ) -> Assessment:
     """Join runs of checks into an assessment; see `review`."""
-    config = config or ReviewConfig()
+    config, today = config or ReviewConfig(), today or date.today()
     chosen = in_focus(focus)
     several = len(sessions) > 1
-    findings = _findings(chosen, runs, config, today or date.today(), several)
+    _tell_apart(sessions)
+    waivers = [waiver for waiver in config.waivers if waiver.expires >= today]
+    findings = _findings(chosen, runs, waivers, several)
     results = tuple(_result(item, [run for run in runs if run.item == item.id], findings, config, sessions)
                     for item in chosen.values())  # fmt: skip
     broken = [f"{run.item} {run.check} on {run.session}: {run.error}" for run in runs if run.error]
     notes = [f"{session.name}: {note}" if several else note for session in sessions for note in session.notes]
     notes += [f"{run.item} {run.check}: {note}" for run in runs for note in run.looked.notes]
     notes += [note for session in sessions for note in _assumed(session)]
+    notes += [note for waiver in config.waivers if (note := _idle(waiver, chosen, findings, today))]
     return Assessment(
         status=verdict(results, findings, [*errors, *broken]),
         session=" + ".join(session.name for session in sessions),
         focus=tuple(focus),
         items=results,
         findings=findings,
-        conditions=conditions(results, findings),
+        conditions=conditions(results, findings, waivers),
         notes=tuple(dict.fromkeys(notes)),
         errors=(*errors, *broken),
         times={},
@@ -143,25 +148,41 @@ def _assumed(session: Session) -> list[str]:
     ]
 
 
+def _tell_apart(sessions: Sequence[Session]) -> None:
+    names = [session.name for session in sessions]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"two sessions are named {twice!r}; should differ in name, so that findings can say which")
+
+
+def _idle(waiver: Waiver, chosen: Mapping[str, Item], findings: Sequence[Finding], today: date) -> str:
+    """Say of a waiver that waives nothing why it does not."""
+    own = [finding for finding in findings if waiver.target in (finding.id, finding.item)]
+    if waiver.target.partition(":")[0] not in chosen or (waiver.expires >= today and any(f.waived for f in own)):
+        return ""
+    why = "there is none for CRITICAL" if own else "there is no such finding"
+    if waiver.expires < today:
+        why = "it has expired"
+    said = f"{waiver.reason}; {waiver.owner}, until {waiver.expires}"
+    return f"the waiver of {waiver.target} ({said}) counts for nothing: {why}"
+
+
 def _findings(
-    chosen: dict[str, Item], runs: Sequence[CheckRun], config: ReviewConfig, today: date, several: bool
+    chosen: dict[str, Item], runs: Sequence[CheckRun], waivers: Sequence[Waiver], several: bool
 ) -> tuple[Finding, ...]:
     out = []
     for run in runs:
         item = chosen[run.item]
         check = next(check for check in item.checks if check.name == run.check)
         for breach in run.looked.breaches:
-            out.append(_finding(item, check, breach, run.session, config, today, several))
+            finding = _finding(item, check, breach, run.session, several)
+            out.append(replace(finding, waived=any(covers(waiver, finding) for waiver in waivers)))
     order = {"CRITICAL": 0, "HIGH": 1, "MEDIUM": 2, "LOW": 3}
     return tuple(sorted(out, key=lambda finding: order[finding.severity]))
 
 
-def _finding(
-    item: Item, check: Check, breach: Breach, session: str, config: ReviewConfig, today: date, several: bool
-) -> Finding:
+def _finding(item: Item, check: Check, breach: Breach, session: str, several: bool) -> Finding:
     id = ":".join([item.id, check.name, breach.key.replace(" ", "-"), *([session] if several else [])])
-    severity = breach.severity or item.severity
-    waivers = [waiver for waiver in config.waivers if waiver.target in (id, item.id) and waiver.expires >= today]
     times = "once" if breach.count == 1 else f"{breach.count} times"
     cause = f"This reproduces it to the last digit: {breach.cause}." if breach.cause else (
         "No convention or known mistake that the review tries reproduces it."
@@ -170,12 +191,12 @@ def _finding(
     text = "" if breach.amount is None else f"{decimal_text(breach.amount)} {breach.currency}: "
     name = re.sub(r"\W+", "_", id).strip("_")
     return Finding(
-        id=id, item=item.id, severity=severity, title=f"{check.title} ({breach.key})",
+        id=id, item=item.id, severity=breach.severity or item.severity, title=f"{check.title} ({breach.key})",
         location=f"{session}/{breach.where[0]}" if several else breach.where[0], category=item.category,
         description=f"{check.why} Seen {times}, first at {', '.join(breach.where)}. {cause}",
         current=breach.was, correct="\n".join([f"should be {breach.should}", *breach.work]),
         impact=Impact(f"{text}{breach.loss}", amount, breach.currency), fix=check.fix, test=f"tests/test_{name}.py",
-        waived=bool(waivers) and severity != "CRITICAL", check=check.name, key=breach.key, session=session,
+        waived=False, check=check.name, key=breach.key, session=session,
         count=breach.count, occurrences=breach.where, work=breach.work, cause=breach.cause,
     )  # fmt: skip
 
@@ -216,15 +237,12 @@ def _reason(item: Item, runs: Sequence[CheckRun], exercised: int, status: str) -
     if status == "failed":
         return f"violated; {exercised} records exercised it"
     if status == "verified":
-        idle = [check.name for check in item.checks if not any(r.looked.exercised for r in runs if r.check == check.name)]
+        idle = [
+            check.name for check in item.checks if not any(r.looked.exercised for r in runs if r.check == check.name)
+        ]
         return f"{exercised} records exercised it" + (f"; nothing exercised {', '.join(idle)}" if idle else "")
     missing = sorted({table for run in runs for table in run.missing})
     if missing and all(run.missing for run in runs):
         return f"the evidence has no {', '.join(missing)}"
     notes = list(dict.fromkeys(note for run in runs for note in run.looked.notes))
     return "; ".join(["no record exercised it", *notes[:3]])
-
-
-def times(started: str, seconds: float) -> dict[str, Any]:
-    """Return the field that alone differs between two reviews of the same input."""
-    return {"started": started, "seconds": round(seconds, 3)}

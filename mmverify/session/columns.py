@@ -1,14 +1,16 @@
 """Decode Arrow arrays into columns that are NumPy arrays: times, integers, truth values, words and exact decimals.
 
 Each decoder takes one batch and returns the parts of a column; what cannot be read raises `Unreadable` with the first
-row of the batch that is wrong, which the loader turns into an `EvidenceError` with file, row and column.
+row of the batch that is wrong, which the loader turns into an `EvidenceError` with file, row and column. Arrays cross
+between Arrow and NumPy by their buffers: Arrow's own conversions import pandas, which takes longer than most sessions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Context, Decimal
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,23 +18,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mmverify.numeric import Decimals, Ints, Mask, times_power_of_ten
+from mmverify.numeric import INT64_MAX, Decimals, Ints, Mask, narrow, times_power_of_ten, times_powers_of_ten
 from mmverify.session.schema import Column
 
-_PLAIN = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)$"
-_SCIENTIFIC = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][+-]?[0-9]+$"
+_DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?$"
 _NOT_FINITE = r"^[+-]?([nN][aA][nN]|[iI][nN][fF]([iI][nN][iI][tT][yY])?)$"
 _WHOLE = r"^-?[0-9]+$"
-_OFFSET = r"([zZ]|[+-][0-9]{2}:?[0-9]{2})$"
-_MAX_DIGITS = 38  # of decimal128, on either side of the point
+_OFFSET = r"[T ][0-9:.]+(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
+_MAX_DIGITS = 38  # before the point, as in decimal128
+_MAX_DECIMALS = 324  # after it: what the smallest float64 prints
+_MAX_LENGTH = 400
+_SURE_DIGITS = 10**15  # a decimal of 15 digits is the only one of its length that reads as its float64
+_SHOWN = 60  # characters of a value that an error repeats
 _NUMBER = "a decimal such as 61800.25"
+_IN_RANGE = f"{_NUMBER}, below 1e{_MAX_DIGITS} and with at most {_MAX_DECIMALS} decimals"
 _TIME = "int64 nanoseconds since 1970 UTC, or ISO-8601 with an offset"
+_INT = "a whole number of int64"
+_NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
 
 class Unreadable(Exception):
-    """The first row of a batch that cannot be read, what stands there and what should."""
+    """The first row of a batch that cannot be read (None: the whole column), what stands there and what should."""
 
-    def __init__(self, row: int, was: str, should: str) -> None:
+    def __init__(self, row: int | None, was: str, should: str) -> None:
         super().__init__(was)
         self.row, self.was, self.should = row, was, should
 
@@ -53,10 +61,15 @@ class Words:
     """A column of text, dictionary-encoded: `codes` index `names`, -1 where the row is empty."""
 
     codes: NDArray[np.int32]
-    names: tuple[str, ...]
+    dictionary: pa.Array
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The words that occur, in order of their first row; made when asked for: of ids there may be millions."""
+        return tuple(self.dictionary.to_pylist())
 
     def code(self, name: str) -> int:
         """Return the code of a word, -2 (which no row has) for a word that never occurs."""
@@ -73,32 +86,105 @@ class Words:
 
     def text(self, row: int) -> str:
         """Return the word of one row, empty where there is none."""
-        return self.names[self.codes[row]] if self.codes[row] >= 0 else ""
+        code = int(self.codes[row])
+        return str(self.dictionary[code].as_py()) if code >= 0 else ""
 
 
 AnyColumn = Whole | Words | Decimals
 
 
+# --- Arrow and NumPy --------------------------------------------------------------------------------------------------
+
+
+def _values(array: pa.Array, dtype: Any) -> Any:
+    """Return the values of a primitive array, read-only and not copied; where it is empty, whatever stands there."""
+    if not len(array):
+        return np.zeros(0, dtype)
+    width = array.type.bit_width // (8 * np.dtype(dtype).itemsize)
+    return np.frombuffer(array.buffers()[1], dtype)[width * array.offset : width * (array.offset + len(array))]
+
+
+def _mask(array: pa.Array) -> Mask:
+    """Return a boolean array, False where it is empty."""
+    if not len(array):
+        return np.zeros(0, dtype=bool)
+    bits = np.frombuffer(array.buffers()[1], np.uint8)
+    mask = np.unpackbits(bits, bitorder="little", count=array.offset + len(array))[array.offset :].view(bool)
+    return mask & ~_nulls(array) if array.null_count else mask
+
+
 def _nulls(array: pa.Array) -> Mask:
-    return np.asarray(pc.is_null(array).to_numpy(zero_copy_only=False), dtype=bool)
+    return _mask(pc.is_null(array)) if array.null_count else np.zeros(len(array), dtype=bool)
 
 
-def _first(mask: Any) -> int:
-    return int(np.flatnonzero(np.asarray(mask))[0])
+def _bits(mask: Mask) -> pa.Array:
+    return pa.Array.from_buffers(pa.bool_(), len(mask), [None, pa.py_buffer(np.packbits(mask, bitorder="little"))])
+
+
+def _only(array: pa.Array, mask: Mask) -> pa.Array:
+    return array if mask.all() else array.filter(_bits(mask))
+
+
+def _emptied(array: pa.Array, mask: Mask) -> pa.Array:
+    return pc.if_else(_bits(mask), pa.nulls(len(array), array.type), array) if mask.any() else array
+
+
+def _first(mask: Mask) -> int:
+    return int(np.flatnonzero(mask)[0])
 
 
 def _matches(text: pa.Array, pattern: str) -> Mask:
-    return np.asarray(pc.fill_null(pc.match_substring_regex(text, pattern), False).to_numpy(zero_copy_only=False))
+    return _mask(pc.match_substring_regex(text, pattern))
+
+
+def _type(array: pa.Array) -> str:
+    names = {
+        "double": "float64",
+        "float": "float32",
+        "halffloat": "float16",
+        "large_string": "text",
+        "bool": "booleans",
+    }
+    return f"a column of {names.get(str(array.type), str(array.type))}"
+
+
+def shown(value: Any) -> str:
+    """Write a value as an error repeats it: a long one cut short."""
+    text = repr(value) if isinstance(value, (str, bytes)) else str(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"
 
 
 def _refuse(text: pa.Array, bad: Mask, should: str) -> None:
     if bad.any():
         row = _first(bad)
-        raise Unreadable(row, f"{text[row].as_py()!r}", should)
+        raise Unreadable(row, shown(text[row].as_py()), should)
 
 
 def _is_text(array: pa.Array) -> bool:
-    return bool(pa.types.is_string(array.type) or pa.types.is_large_string(array.type))
+    return bool(pa.types.is_large_string(array.type))
+
+
+def _text(array: pa.Array) -> pa.Array:
+    """Return any column of text as large_string, empty where it holds no character; another column as it is."""
+    types = pa.types
+    if types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if types.is_null(array.type):
+        return pa.nulls(len(array), pa.large_string())
+    if not any(is_(array.type) for is_ in (types.is_string, types.is_large_string, types.is_string_view,
+                                           types.is_binary, types.is_large_binary, types.is_binary_view)):  # fmt: skip
+        return array
+    try:
+        array.validate(full=True)
+        text = pc.cast(array, pa.large_string())
+    except pa.ArrowInvalid:
+        for row, value in enumerate(pc.cast(array, pa.large_binary()).to_pylist()):
+            try:
+                (value or b"").decode()
+            except UnicodeDecodeError:
+                raise Unreadable(row, shown(value), "text in UTF-8") from None
+        raise
+    return _emptied(text, (_values(pc.binary_length(text), np.int64) == 0) & ~_nulls(text))
 
 
 # --- decimals ---------------------------------------------------------------------------------------------------------
@@ -113,73 +199,76 @@ class _Digits:
     digits: int
     missing: Mask
     nan: Mask
-    printed: NDArray[np.uint8] | None = None
-
-
-def _plain_text(text: str) -> str:
-    number = Decimal(text)
-    if number and not -400 < number.adjusted() < _MAX_DIGITS:
-        raise OverflowError(text)
-    return f"{number:f}"
+    printed: NDArray[np.unsignedinteger] | None = None
 
 
 def _decimals_from_text(text: pa.Array) -> _Digits:
     missing = _nulls(text)
-    plain = _matches(text, _PLAIN)
-    nan = np.zeros(len(text), dtype=bool)
-    odd = ~plain & ~missing
-    if odd.any():
-        nan = odd & _matches(text, _NOT_FINITE)
-        scientific = odd & _matches(text, _SCIENTIFIC)
-        _refuse(text, odd & ~nan & ~scientific, _NUMBER)
-        words = text.to_pylist()
-        for row in np.flatnonzero(scientific):
-            try:
-                words[row] = _plain_text(words[row])
-            except OverflowError:
-                raise Unreadable(int(row), repr(words[row]), f"{_NUMBER}, below 1e{_MAX_DIGITS}") from None
-        text = pa.array(words, pa.large_string())
-    if (missing | nan).any():
-        text = pc.if_else(pa.array(missing | nan), "0", text)
-    length = np.asarray(pc.binary_length(text))
-    point = np.asarray(pc.find_substring(text, "."))
-    digits = np.where(point < 0, 0, length - point - 1)
-    _refuse(text, length > 2 * _MAX_DIGITS + 400, f"{_NUMBER}, below 1e{_MAX_DIGITS}")
-    scale = int(digits.max()) if len(digits) else 0
-    mantissa = pc.replace_substring(pc.utf8_ltrim(text, characters="+"), ".", "")
+    number, nan = ~missing, np.zeros(len(text), dtype=bool)
+    unsigned = _mask(pc.ascii_is_decimal(pc.replace_substring(text, ".", "", max_replacements=1)))
+    if not (unsigned | missing).all():
+        number = _matches(text, _DECIMAL)
+        nan = ~missing & ~number & _matches(text, _NOT_FINITE)
+        _refuse(text, ~(missing | number | nan), _NUMBER)
+    rows = np.flatnonzero(number)
+    mantissas, exponents = _split_exponents(_only(text, number))
+    length = _values(pc.binary_length(mantissas), np.int64)
+    point = _values(pc.find_substring(mantissas, "."), np.int64)
+    decimals = np.where(point < 0, 0, length - point - 1) - exponents
+    before = np.where(point < 0, length, point) + exponents
+    for n in np.flatnonzero((before > _MAX_DIGITS) | (decimals > _MAX_DECIMALS) | (length > _MAX_LENGTH)):
+        _refuse_out_of_range(text, int(rows[n]))
+    bare = pc.replace_substring(pc.ascii_ltrim(mantissas, characters="+"), ".", "")
     try:
-        ints: Ints = np.array(pc.cast(mantissa, pa.int64()))
+        found: Ints = _values(pc.cast(bare, pa.int64()), np.int64)
     except pa.ArrowInvalid:
-        ints = np.array([int(word) for word in mantissa.to_pylist()], dtype=object)
-        _refuse(text, np.abs(ints) >= 10 ** (_MAX_DIGITS + digits.astype(object)), f"{_NUMBER}, below 1e{_MAX_DIGITS}")
-    for short in np.unique(scale - digits):
-        if short:
-            rows = scale - digits == short
-            wide = times_power_of_ten(ints[rows], int(short))
-            if wide.dtype == object and ints.dtype != object:
-                ints = ints.astype(object)
-            ints[rows] = wide
-    return _Digits(ints, scale, scale, missing, nan, digits.astype(np.uint8))
+        found = narrow([int(word) for word in bare.to_pylist()])
+    scale = max(0, int(decimals.max(initial=0)))
+    found = times_powers_of_ten(found, scale - decimals)
+    printed = np.zeros(len(text), dtype=np.min_scalar_type(scale))
+    printed[rows] = np.maximum(decimals, 0)
+    ints = np.zeros(len(text), dtype=found.dtype)
+    ints[rows] = found
+    return _Digits(ints, scale, scale, missing, nan, printed)
+
+
+def _split_exponents(text: pa.Array) -> tuple[pa.Array, NDArray[np.int64]]:
+    exponents = np.zeros(len(text), dtype=np.int64)
+    scientific = _mask(pc.match_substring(text, "e", ignore_case=True))
+    if scientific.any():
+        tails = pc.replace_substring_regex(_only(text, scientific), r"^[^eE]*[eE]\+?", "")
+        exponents[scientific] = _values(pc.cast(tails, pa.int64()), np.int64)
+        text = pc.replace_substring_regex(text, "[eE].*$", "")
+    return text, exponents
+
+
+def _refuse_out_of_range(text: pa.Array, row: int) -> None:
+    word = text[row].as_py()
+    number = Decimal(word)
+    exponent = int(number.as_tuple().exponent)
+    whole = number.adjusted() if number else exponent
+    if len(word) > _MAX_LENGTH or whole >= _MAX_DIGITS or -exponent > _MAX_DECIMALS:
+        raise Unreadable(row, shown(word), _IN_RANGE)
 
 
 def _decimals_from_float(array: pa.Array) -> _Digits:
     missing = _nulls(array)
-    values = np.asarray(array.fill_null(0.0).to_numpy(zero_copy_only=False), dtype=np.float64)
+    values = np.where(missing, 0.0, _values(array, np.float64))
     nan = ~np.isfinite(values)
-    values = np.where(nan, 0.0, values)
-    for scale in range(13):  # the shortest decimal of a float is k / 10**scale as soon as that division gives it back
-        scaled = np.rint(values * 10.0**scale)
-        if np.all((scaled / 10.0**scale == values) & (np.abs(scaled) < 2.0**53)):
-            return _Digits(scaled.astype(np.int64), scale, scale, missing, nan)
-    parts = _decimals_from_text(pa.array([repr(float(value)) for value in values], pa.large_string()))
-    return replace(parts, missing=missing, nan=nan, printed=None)
+    values[nan] = 0.0
+    with np.errstate(over="ignore"):
+        for scale in range(13):
+            scaled = np.rint(values * 10.0**scale)
+            if np.all((scaled / 10.0**scale == values) & (np.abs(scaled) < _SURE_DIGITS)):
+                return _Digits(scaled.astype(np.int64), scale, scale, missing, nan)
+    return replace(_decimals_from_text(pc.cast(array, pa.large_string())), printed=None)
 
 
 def _decimals_from_decimal128(array: pa.Array) -> _Digits:
     missing = _nulls(array)
-    array = array.fill_null(pa.scalar(0, array.type))
     printed = array.type.scale
-    head = [value.as_py().normalize() for value in array[:1000]]
+    exact = Context(prec=2 * _MAX_DIGITS)
+    head = [exact.normalize(value) for value in array[:1000].to_pylist() if value is not None]
     scale = min(printed, max([0, *(-int(value.as_tuple().exponent) for value in head)]))
     while scale < printed:  # drop the zeros that every row ends in
         try:
@@ -187,48 +276,46 @@ def _decimals_from_decimal128(array: pa.Array) -> _Digits:
             break
         except pa.ArrowInvalid:
             scale += 1
-    words = np.frombuffer(array.buffers()[1], dtype=np.int64)[2 * array.offset : 2 * (array.offset + len(array))]
-    low, high = words[0::2], words[1::2]
+    halves = np.where(missing[:, None], 0, _values(array, np.int64).reshape(-1, 2))
+    low, high = halves[:, 0], halves[:, 1]
     if np.array_equal(high, low >> 63):
         ints: Ints = low.copy()
     else:
-        ints = np.array([int(value.as_py().scaleb(scale)) for value in array], dtype=object)
+        ints = high.astype(object) * 2**64 + low.copy().view(np.uint64).astype(object)
     return _Digits(ints, scale, printed, missing, np.zeros(len(missing), dtype=bool))
 
 
 def _decimal_batch(array: pa.Array, column: Column) -> _Digits:
     if _is_text(array):
         parts = _decimals_from_text(array)
-    elif pa.types.is_floating(array.type):
-        parts = _decimals_from_float(pc.cast(array, pa.float64()))
+    elif pa.types.is_float64(array.type):
+        parts = _decimals_from_float(array)
     elif pa.types.is_decimal128(array.type):
         parts = _decimals_from_decimal128(array)
-    elif pa.types.is_integer(array.type) or pa.types.is_null(array.type):
-        whole = _whole_batch(array, "a whole number of int64")
+    elif pa.types.is_integer(array.type):
+        whole = _whole_batch(array, _INT)
         parts = _Digits(whole.values, 0, 0, whole.missing, np.zeros(len(array), dtype=bool))
     else:
-        raise Unreadable(0, f"a column of {array.type}", _NUMBER)
-    if column.venue and parts.nan.any():
-        row = _first(parts.nan)
-        raise Unreadable(row, repr(array[row].as_py()), f"{_NUMBER}: what the venue sent is a number")
-    if column.venue and column.type == "udec" and (negative := np.asarray(parts.ints < 0)).any():
+        raise Unreadable(None, _type(array), "decimal128, float64 or text")
+    if column.venue:
+        _refuse(array, parts.nan, f"{_NUMBER}: what the venue sent is a number")
+    if column.venue and column.type == "udec" and (negative := parts.ints < 0).any():
         row = _first(negative)
-        raise Unreadable(row, f"{array[row].as_py()!s}", "0 or more")
+        raise Unreadable(row, str(array[row].as_py()), "0 or more")
     return parts
 
 
 def _join_decimals(parts: Sequence[_Digits], binary: bool) -> Decimals:
-    scale = max((part.scale for part in parts), default=0)
-    ints = [times_power_of_ten(part.ints, scale - part.scale) for part in parts]
+    scale = max(part.scale for part in parts)
     printed = [part.printed for part in parts if part.printed is not None]
     return Decimals(
-        ints=np.concatenate(ints) if ints else np.zeros(0, dtype=np.int64),
+        ints=np.concatenate([times_power_of_ten(part.ints, scale - part.scale) for part in parts]),
         scale=scale,
-        digits=max((part.digits for part in parts), default=0),
+        digits=max(part.digits for part in parts),
         binary=binary,
-        missing=_concatenate([part.missing for part in parts]),
-        nan=_concatenate([part.nan for part in parts]),
-        printed=np.concatenate(printed) if len(printed) == len(parts) > 0 else None,
+        missing=np.concatenate([part.missing for part in parts]),
+        nan=np.concatenate([part.nan for part in parts]),
+        printed=np.concatenate(printed) if len(printed) == len(parts) else None,
     )
 
 
@@ -238,86 +325,100 @@ def _join_decimals(parts: Sequence[_Digits], binary: bool) -> Decimals:
 def _whole_batch(array: pa.Array, should: str) -> Whole:
     missing = _nulls(array)
     if _is_text(array):
-        _refuse(array, ~missing & ~_matches(array, _WHOLE), should)
-    elif not (pa.types.is_integer(array.type) or pa.types.is_null(array.type)):
-        raise Unreadable(0, f"a column of {array.type}", should)
+        if not (_mask(pc.ascii_is_decimal(array)) | missing).all():
+            _refuse(array, ~missing & ~_matches(array, _WHOLE), should)
+    elif not pa.types.is_integer(array.type):
+        raise Unreadable(None, _type(array), should)
     try:
-        values = np.asarray(pc.cast(array, pa.int64()).fill_null(0))
+        values = _values(pc.cast(array, pa.int64()), np.int64)
     except pa.ArrowInvalid:
-        wide = np.array([0 if value is None else int(value) for value in array.to_pylist()], dtype=object)
-        row = _first((wide > 2**63 - 1) | (wide < -(2**63)))
-        raise Unreadable(row, str(wide[row]), should) from None
-    return Whole(values, missing)
+        wide = [value is not None and not -(2**63) <= Decimal(value) < 2**63 for value in array.to_pylist()]
+        _refuse(array, np.array(wide), should)
+        raise
+    return Whole(np.where(missing, 0, values), missing)
 
 
 def _time_batch(array: pa.Array, naive: list[str]) -> Whole:
     if pa.types.is_timestamp(array.type):
         if array.type.tz is None:
             naive.append(f"times of type {array.type}")
-        return _whole_batch(pc.cast(pc.cast(array, pa.timestamp("ns", array.type.tz)), pa.int64()), _TIME)
-    if not _is_text(array) or not (iso := ~_nulls(array) & ~_matches(array, _WHOLE)).any():
+        return _nanoseconds(array)
+    if not _is_text(array):
         return _whole_batch(array, _TIME)
+    missing = _nulls(array)
+    whole = _mask(pc.ascii_is_decimal(array))
+    if (whole | missing).all():
+        return _whole_batch(array, _TIME)
+    iso = ~missing & ~whole & ~_matches(array, _WHOLE)
     offset = iso & _matches(array, _OFFSET)
-    local = iso & ~offset
-    values = np.zeros(len(array), dtype=np.int64)
-    for rows, zone in ((offset, "UTC"), (local, None)):
+    values = _whole_batch(_emptied(array, iso), _TIME).values
+    for rows, zone in ((offset, "UTC"), (iso & ~offset, None)):
         if rows.any():
-            text = array.filter(pa.array(rows))
+            values[rows] = _iso(array, rows, zone)
+            if zone is None:
+                naive.append(shown(array[_first(rows)].as_py()))
+    return Whole(values, missing)
+
+
+def _nanoseconds(array: pa.Array) -> Whole:
+    unit, missing = array.type.unit, _nulls(array)
+    values = np.where(missing, 0, _values(array, np.int64))
+    limit = INT64_MAX // _NANOSECONDS[unit]
+    outside = (values > limit) | (values < -limit)
+    if outside.any():
+        row = _first(outside)
+        raise Unreadable(row, f"{values[row]} {unit} since 1970", _TIME)
+    return Whole(values * _NANOSECONDS[unit], missing)
+
+
+def _iso(array: pa.Array, rows: Mask, zone: str | None) -> NDArray[np.int64]:
+    """Read ISO-8601 text; where one is no time, refuse the first that is not."""
+    kind = pa.timestamp("ns", zone)
+    try:
+        return np.asarray(_values(pc.cast(_only(array, rows), kind), np.int64))
+    except pa.ArrowInvalid:
+        for row in np.flatnonzero(rows):
             try:
-                values[rows] = np.asarray(pc.cast(pc.cast(text, pa.timestamp("ns", zone)), pa.int64()))
+                pc.cast(array[int(row)], kind)
             except pa.ArrowInvalid:
-                _refuse(array, rows & ~_readable_times(array, rows, zone), _TIME)
-    if local.any():
-        naive.append(f"{array[_first(local)].as_py()!r}")
-    whole = _whole_batch(pc.if_else(pa.array(iso), None, array), _TIME)
-    return Whole(np.where(iso, values, whole.values), whole.missing & ~iso)
-
-
-def _readable_times(array: pa.Array, rows: Mask, zone: str | None) -> Mask:
-    readable = np.zeros(len(array), dtype=bool)
-    for row in np.flatnonzero(rows):
-        try:
-            pc.cast(array[int(row)], pa.timestamp("ns", zone))
-            readable[row] = True
-        except pa.ArrowInvalid:
-            continue
-    return readable
+                raise Unreadable(int(row), shown(array[int(row)].as_py()), _TIME) from None
+        raise
 
 
 def _truth_batch(array: pa.Array) -> Whole:
+    missing = _nulls(array)
     if pa.types.is_boolean(array.type):
-        return Whole(np.asarray(array.fill_null(False)).astype(np.int64), _nulls(array))
+        return Whole(_mask(array).astype(np.int64), missing)
+    if not (_is_text(array) or pa.types.is_integer(array.type)):
+        raise Unreadable(None, _type(array), "true or false")
     text = pc.utf8_lower(pc.cast(array, pa.large_string()))
-    missing = _nulls(text)
     yes = _matches(text, "^(true|1)$")
-    _refuse(text, ~missing & ~yes & ~_matches(text, "^(false|0)$"), "true or false")
+    _refuse(array, ~missing & ~yes & ~_matches(text, "^(false|0)$"), "true or false")
     return Whole(yes.astype(np.int64), missing)
 
 
 def _words_batch(array: pa.Array, column: Column) -> pa.Array:
-    text = array if _is_text(array) else pc.cast(array, pa.large_string())
-    text = pc.if_else(pc.equal(text, ""), None, text)
+    if not (_is_text(array) or pa.types.is_integer(array.type)):
+        raise Unreadable(None, _type(array), "text")
+    encoded = pc.dictionary_encode(pc.cast(array, pa.large_string()))
+    names = encoded.dictionary
+    bad = _mask(pc.match_substring(names, "\0"))
     if column.words:
-        unknown = ~_nulls(text) & ~np.asarray(pc.is_in(text, value_set=pa.array(column.words, text.type)))
-        _refuse(text, unknown, f"one of {', '.join(column.words)}")
-    return pc.dictionary_encode(pc.cast(text, pa.large_string()))
+        bad |= np.array([name not in column.words for name in names.to_pylist()], dtype=bool)
+    if bad.any():
+        row = _first(~_nulls(array) & np.isin(_values(encoded.indices, np.int32), np.flatnonzero(bad)))
+        should = f"one of {', '.join(column.words)}" if column.words else "text without a NUL character"
+        raise Unreadable(row, shown(array[row].as_py()), should)
+    return encoded
 
 
 def _join_words(parts: Sequence[pa.Array]) -> Words:
-    if not parts:
-        return Words(np.zeros(0, dtype=np.int32), ())
     whole = pa.chunked_array(parts).unify_dictionaries()
-    codes = np.concatenate([np.asarray(chunk.indices.fill_null(-1), dtype=np.int32) for chunk in whole.chunks])
-    return Words(codes, tuple(whole.chunk(0).dictionary.to_pylist()))
-
-
-def _concatenate(parts: Sequence[Any]) -> Any:
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=bool)
+    codes = [np.where(_nulls(chunk), -1, _values(chunk.indices, np.int32)) for chunk in whole.chunks]
+    return Words(np.concatenate(codes, dtype=np.int32), whole.chunk(0).dictionary)
 
 
 def _join_whole(parts: Sequence[Whole]) -> Whole:
-    if not parts:
-        return Whole(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool))
     return Whole(np.concatenate([p.values for p in parts]), np.concatenate([p.missing for p in parts]))
 
 
@@ -327,8 +428,17 @@ def absent(column: Column, rows: int) -> AnyColumn:
     if column.type in ("dec", "udec"):
         return Decimals(nothing, 0, 0, False, missing, ~missing)
     if column.type == "id" or column.words:
-        return Words(np.full(rows, -1, dtype=np.int32), ())
+        return Words(np.full(rows, -1, dtype=np.int32), pa.nulls(0, pa.large_string()))
     return Whole(nothing, missing)
+
+
+def constant(value: str | None, rows: int) -> pa.Array:
+    """Return a column of one text in every row, empty for None."""
+    if not value:
+        return pa.nulls(rows, pa.large_string())
+    return pa.array([value], pa.large_string()).take(
+        pa.Array.from_buffers(pa.int8(), rows, [None, pa.py_buffer(bytes(rows))])
+    )
 
 
 class Builder:
@@ -343,30 +453,27 @@ class Builder:
     def add(self, array: pa.Array) -> None:
         """Decode one batch; raise `Unreadable` for the first row that cannot be."""
         kind = self.column.type
-        if pa.types.is_dictionary(array.type):
-            array = array.dictionary_decode()
-        if _is_text(array) and kind != "id":
-            array = pc.if_else(pc.equal(array, ""), None, array)
+        array = _text(array)
         decode: dict[str, Callable[[], Any]] = {
             "ts": lambda: _time_batch(array, self.naive),
-            "int": lambda: _whole_batch(array, "a whole number of int64"),
+            "int": lambda: _whole_batch(array, _INT),
             "bool": lambda: _truth_batch(array),
             "dec": lambda: _decimal_batch(array, self.column),
             "udec": lambda: _decimal_batch(array, self.column),
         }
         part = decode.get(kind, lambda: _words_batch(array, self.column))()
         self._binary = self._binary or (kind in ("dec", "udec") and pa.types.is_floating(array.type))
-        missing = _nulls(part) if isinstance(part, pa.Array) else part.missing
-        if not self.column.nullable and missing.any():
-            raise Unreadable(_first(missing), "empty", "a value in every row")
+        if not self.column.nullable and array.null_count:
+            raise Unreadable(_first(_nulls(array)), "empty", "a value in every row")
         self._parts.append(part)
 
     def column_data(self) -> AnyColumn:
-        """Join the batches."""
+        """Join the batches, which are given up."""
+        parts, self._parts = self._parts, []
+        if not parts:
+            return absent(self.column, 0)
         if self.column.type in ("dec", "udec"):
-            return _join_decimals(self._parts, self._binary)
+            return _join_decimals(parts, self._binary)
         if self.column.type == "id" or self.column.words:
-            return _join_words(self._parts)
-        return _join_whole(self._parts)
-
-
+            return _join_words(parts)
+        return _join_whole(parts)

@@ -2,7 +2,8 @@
 
 A column is written ``name:type``, with ``!`` where it is required and ``!?`` where the column is required but a row may
 leave it empty. Types: ``ts`` int64 nanoseconds UTC; ``int``; ``bool``; ``id`` free text, dictionary-encoded; ``dec`` a
-signed decimal; ``udec`` a price or quantity, refused when negative in a table of the venue's; ``a|b`` one of these words.
+signed decimal; ``udec`` a price or quantity, refused when negative in a table of the venue's; ``a|b`` one of these
+words.
 """
 
 from __future__ import annotations
@@ -66,6 +67,27 @@ CONVENTIONS = {
     "realized": ("gross", "net"),
     "conversion": ("claim", "fill"),
     "trade_sign": ("venue", "tick", "lee_ready"),
+}
+
+#: The sections of session.toml and what each may state; a name in `NUMBERS` is a number, in milliseconds not negative.
+#: ``limits`` holds a table a symbol, ``config`` one a parameter; ``breaker``, ``rate_limit`` and ``maintenance`` are
+#: lists.
+SETTINGS = {
+    "session": "venue bot bot_version currency start end fills_from client_order_id",
+    "conventions": f"{' '.join(CONVENTIONS)} mid_min_qty",
+    "limits": "max_position max_order_qty min_qty max_notional max_open_orders",
+    "quoting": "min_spread_bps min_edge_bps vol_multiplier max_skew_bps levels",
+    "risk": "max_drawdown max_daily_loss",
+    "breaker": "name metric threshold min_count action cooldown_s",
+    "timing": "claim_lag_ms book_stale_ms quote_max_age_ms ack_timeout_ms cancel_timeout_ms max_clock_skew_ms "
+    "max_tick_to_order_us connection_timeout_ms resync_timeout_ms",
+    "rate_limit": "endpoint limit window_s margin kind",
+    "maintenance": "start end",
+    "config": "value unit min max default critical hot_reload",
+}
+NUMBERS = {
+    *("mid_min_qty", "threshold", "min_count", "cooldown_s", "limit", "window_s", "margin"),
+    *(name for section in ("limits", "quoting", "risk", "timing") for name in SETTINGS[section].split()),
 }
 
 

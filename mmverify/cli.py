@@ -1,0 +1,168 @@
+"""The commands: parse, call, print; nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from mmverify import __version__
+from mmverify.errors import EvidenceError, MmverifyError, UsageError
+
+if TYPE_CHECKING:
+    from mmverify.review.results import Assessment
+
+_SHOWN = 10
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the arguments in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"mmverify: {message}; see {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="mmverify", description="The production-readiness review of a crypto market-making bot.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    review = commands.add_parser("review", help="review recorded sessions and write a report")
+    review.add_argument("session", nargs="+", type=Path, help="session folder: session.toml and tables")
+    review.add_argument("--focus", action="append", default=[], metavar="ID", help="an item (1.3.1), section or phase")
+    review.add_argument("--out", type=Path, metavar="DIR", help="report folder (default: reports/NAME-TIME)")
+    review.add_argument("--no-notebooks", action="store_true", help="the same assessment without kernels")
+    review.add_argument("--workers", type=int, default=2, metavar="N", help="notebooks that run at a time (2)")
+    review.add_argument("--config", type=Path, metavar="FILE", help="review.toml: waivers, attestations, not applicable")
+    review.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the notebooks")
+    review.add_argument("--strict", action="store_true", help="exit 1 where there are conditions")
+    review.set_defaults(run=_review)
+
+    importing = commands.add_parser("import", help="turn a bot's own files into a session folder")
+    importing.add_argument("format", metavar="FORMAT", help="such as nautilus")
+    importing.add_argument("source", type=Path, metavar="SOURCE")
+    importing.add_argument("out", type=Path, metavar="OUT")
+    importing.set_defaults(run=_import)
+
+    simulating = commands.add_parser("simulate", help="record a session of a small venue and market maker")
+    simulating.add_argument("out", type=Path, metavar="OUT")
+    simulating.add_argument("--seed", type=int, default=7, metavar="N")
+    simulating.add_argument("--hours", type=float, default=1.0, metavar="H")
+    simulating.add_argument("--symbols", type=int, default=3, metavar="N")
+    simulating.set_defaults(run=_simulate)
+
+    explaining = commands.add_parser("explain", help="what an item looks at, what violates it, a worked example")
+    explaining.add_argument("id", metavar="ID", help="such as 1.3.1")
+    explaining.set_defaults(run=_explain)
+    return parser
+
+
+def _review(args: argparse.Namespace) -> int:
+    from mmverify.command import Request, carry_out
+
+    parameters = dict(_parameter(text) for text in args.param)
+    if args.workers < 1:
+        raise UsageError(f"--workers {args.workers}: should be 1 or more")
+    request = Request(
+        sessions=tuple(args.session), focus=tuple(args.focus), out=args.out, notebooks=not args.no_notebooks,
+        workers=args.workers, config=args.config, parameters=parameters, strict=args.strict,
+    )  # fmt: skip
+    with _progress() as (total, step):
+        assessment, out, code = carry_out(request, total, step)
+    _print_assessment(assessment, out)
+    return code
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"--param {text}: should be NAME=VALUE")
+    return name, value
+
+
+@contextmanager
+def _progress() -> Iterator[tuple[Callable[[int], None], Callable[[str], None]]]:
+    """Show a bar on a terminal, a line a step elsewhere; both on standard error."""
+    if not sys.stderr.isatty():
+        yield (lambda count: None), (lambda what: print(what, file=sys.stderr, flush=True))
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("review", total=None)
+        yield (
+            lambda count: bar.update(task, total=count),
+            lambda what: bar.update(task, advance=1, description=what),
+        )
+
+
+def _print_assessment(assessment: Assessment, out: Path) -> None:
+    for finding in assessment.findings[:_SHOWN]:
+        print(f"{finding.item} {finding.severity}  {finding.location}: {finding.current}, {finding.correct.splitlines()[0]}")
+        for line in finding.work:
+            print(f"  {line}")
+        if finding.cause:
+            print(f"  cause: {finding.cause}, which reproduces every wrong value to the last digit")
+        print(f"  impact: {finding.impact.text}")
+    if len(assessment.findings) > _SHOWN:
+        print(f"{len(assessment.findings) - _SHOWN} more findings in the report")
+    for error in assessment.errors:
+        print(f"the review itself failed: {error}")
+    counts = ", ".join(f"{count} {name}" for name, count in assessment.counts.items())
+    verified = sum(item.status == "verified" for item in assessment.items)
+    within = f" (focus: {', '.join(assessment.focus)})" if assessment.focus else ""
+    print(f"{assessment.status}{within}: {verified} of {len(assessment.items)} items verified; findings: {counts}")
+    print(f"report: {out / 'index.html'}")
+
+
+def _import(args: argparse.Namespace) -> int:
+    from mmverify.importers import import_session
+
+    for note in import_session(args.format, args.source, args.out):
+        print(f"note: {note}")
+    print(f"session: {args.out}")
+    return 0
+
+
+def _simulate(args: argparse.Namespace) -> int:
+    from mmverify.simulate import simulate
+
+    simulate(args.out, seed=args.seed, hours=args.hours, symbols=args.symbols, conventions=None)
+    print(f"session: {args.out}")
+    return 0
+
+
+def _explain(args: argparse.Namespace) -> int:
+    from mmverify.review.explain import explain
+
+    print(explain(args.id), end="")
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0, 1 and 3 are verdicts, 2 unusable input, 4 a failure of our own."""
+    args = _parser().parse_args(argv)
+    try:
+        code: int = args.run(args)
+        return code
+    except (EvidenceError, UsageError) as error:
+        print(f"mmverify: {error}", file=sys.stderr)
+        return 2
+    except MmverifyError as error:
+        print(f"mmverify: {error}", file=sys.stderr)
+        return 4
+    except OSError as error:
+        print(f"mmverify: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("mmverify: interrupted; nothing was written", file=sys.stderr)
+        return 130
+    except Exception:
+        traceback.print_exc()
+        print("mmverify: the review itself failed; this is a fault of mmverify", file=sys.stderr)
+        return 4
