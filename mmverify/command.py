@@ -126,10 +126,10 @@ def _in_notebooks(
 
     given = dict(request.parameters) | {"focus": ",".join(request.focus)}
     if request.config:
-        given["config"] = str(request.config.resolve())
+        given["config"] = str(request.config)
     runs, errors = runner.run(
         [*(section.stem for section in paged), runner.READINESS],
-        [path.resolve() for path in request.sessions], pages, results_dir=results, workers=request.workers,
+        request.sessions, pages, results_dir=results, workers=request.workers,
         parameters=given, timeout=_CELL_TIMEOUT, step=step,
     )  # fmt: skip
     master = results / f"{runner.READINESS}.json"

@@ -15,6 +15,10 @@ class Undefined(MmverifyError, ArithmeticError, ValueError):
     """A quantity that has no value for these inputs, such as the VWAP of no volume."""
 
 
+class IllegalTransition(MmverifyError, ValueError):
+    """An event that cannot happen to an order in its state, or more filled than it is for."""
+
+
 class EvidenceError(MmverifyError, ValueError):
     """Evidence that cannot be read: says which file, row and column, what was there and what should be.
 

@@ -60,7 +60,7 @@ def times_powers_of_ten(ints: Ints, powers: NDArray[np.int64]) -> Ints:
     if not powers.any():
         return ints
     if ints.dtype != object:
-        size = np.abs(ints.astype(np.float64)) * 10.0 ** np.minimum(powers, 300)
+        size = np.abs(ints.astype(np.float64)) * 10.0 ** np.minimum(powers, 30)
         if size.max() < _SURELY_INT64:  # a power that wraps stands beside a 0
             return np.asarray(ints * 10**powers)
     return np.asarray(ints.astype(object) * 10 ** powers.astype(object))

@@ -8,7 +8,7 @@ reproduces a wrong claim.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import accumulate, count
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmverify.checks.known import Rates, Rows, Timeline, Times, timeline
-from mmverify.numeric import Ints
+from mmverify.numeric import Mask
 from mmverify.replay.lots import match
 from mmverify.session.load import Session, Table, need_instruments
 
@@ -103,7 +103,7 @@ class Ledger:
         settlement currency.
     fee_steps : FeeSteps
     opened : int
-        States before this one have an entry price that nothing states.
+        States before this one have an entry price that nothing states, or none at all.
     trusted_until : int
         Time up to which the venue confirms that no fill is missing.
     flaws : tuple of str
@@ -242,9 +242,12 @@ def ledger(session: Session, symbol: str, mistake: Mistake = RIGHT) -> Ledger:
         base_fees = [int(paid) for paid in np.where(in_base, fee.at_scale(qty_scale)[rows], 0)]
     deltas = [size - paid for size, paid in zip(sizes, base_fees, strict=True)]
     price_unit = 10**price.scale
+    flaws: list[str] = []
+    segments, repeats = _restatements(table, rows, mistake, flaws)
     if mistake.order_average:  # an average is finer than any fill's price
         price_unit *= _GUARD
-        prices = _order_averages(table, rows, [p * _GUARD for p in prices], deltas, mistake.order_average)
+        once = ~(repeats | table.words("kind").is_("correction", "bust")[rows])
+        prices = _order_averages(table, rows, [p * _GUARD for p in prices], deltas, once, mistake.order_average)
     basis = mistake.cost_basis or session.convention("cost_basis")
     inverse = instrument.kind == "inverse" and not mistake.linear_formula
     fine = (opening.price * price_unit).denominator != 1
@@ -258,23 +261,29 @@ def ledger(session: Session, symbol: str, mistake: Mistake = RIGHT) -> Ledger:
         return int(p * guard)
 
     value_unit = guard if reciprocal else guard * price_unit
-    flaws = ["a fill at price 0 has no P&L on an inverse contract"] if inverse and 0 in prices else []
     flaws += more
+    if worthless := instrument.kind == "inverse" and 0 in prices:
+        flaws.append(f"{symbol}: a fill at price 0 has no P&L on an inverse contract")
     lot = (int(opening.qty * 10**qty_scale), value(opening.price * price_unit)) if opening.qty else None
-    segments, repeats = _restatements(table, rows, mistake, flaws)
-    fee_steps, fee_flaws = _fees(session, table, line, instrument, [Fraction(p, price_unit) for p in prices], segments, repeats)
+    as_booked = [Fraction(price, price_unit) for price in prices]
+    fee_steps, fee_flaws = _fees(session, table, line, instrument, as_booked, segments, repeats)
     run = _replay([value(p) for p in prices], prices, deltas, segments, repeats, basis, lot, value, sizes, base_fees)
-    multiplier = Fraction(1) if mistake.no_multiplier else instrument.multiplier
     position, realized, cost = run
     if mistake.arithmetic_entry and inverse:
-        realized = _arithmetic_inverse(prices, deltas, repeats, price_unit)
+        realized, cost = _arithmetic_inverse(prices, deltas, price_unit)
         value_unit = _GUARD
+    if mistake.linear_formula and instrument.kind == "inverse":
+        instrument = replace(instrument, kind="linear")
+    if mistake.no_multiplier:
+        instrument = replace(instrument, multiplier=Fraction(1))
     flat = next((n for n, held in enumerate(position) if held == 0), len(position))
     opened = {"stated": 0, "without a price": flat, "unknown": len(position)}[opening.known]
+    if worthless:
+        opened = len(position)
     return Ledger(
         instrument=instrument, line=line, orders=table.words("client_order_id").codes[rows], prices=prices, price_unit=price_unit, deltas=deltas, position=position,
         realized=realized, cost=cost, fee_steps=fee_steps, qty_unit=10**qty_scale,
-        money_unit=multiplier / (value_unit * 10**qty_scale), opened=opened,
+        money_unit=instrument.multiplier / (value_unit * 10**qty_scale), opened=opened,
         trusted_until=_trusted_until(session, instrument, line, position, 10**qty_scale),
         flaws=tuple(flaws + fee_flaws),
     )
@@ -344,23 +353,23 @@ def _restatements(
     return segments, repeats
 
 
-def _arithmetic_inverse(
-    prices: list[int], deltas: list[int], repeats: NDArray[np.bool_], price_unit: int
-) -> list[int]:
-    """Realized P&L of an inverse contract whose entry is averaged arithmetically: in units of 1 / 1e30, gross."""
-    held, entry, total, out = 0, Fraction(0), 0, [0]
+def _arithmetic_inverse(prices: list[int], deltas: list[int], price_unit: int) -> tuple[list[int], list[int]]:
+    """Realized P&L and cost of an inverse contract whose entry is averaged arithmetically: in units of 1 / 1e30."""
+    held, entry, gains, costs = 0, Fraction(0), [0], [0]
     for price, delta in zip(prices, deltas, strict=True):
+        gain = 0
         if held * delta >= 0:
             size = abs(held) + abs(delta)
             entry = (entry * abs(held) + Fraction(price * abs(delta))) / size if size else entry
             entry = Fraction(round(entry * _GUARD), _GUARD)
         else:
             closed = min(abs(held), abs(delta)) * (1 if held > 0 else -1)
-            total += round(closed * (1 / entry - Fraction(1, price)) * price_unit * _GUARD)
+            gain = round(closed * (1 / entry - Fraction(1, price)) * price_unit * _GUARD) if entry and price else 0
             entry = entry if abs(delta) <= abs(held) else Fraction(price)
         held += delta
-        out.append(total)
-    return out
+        gains.append(gains[-1] + gain)
+        costs.append(round(-held / entry * price_unit * _GUARD) if entry else 0)
+    return gains, costs
 
 
 def _order_prices(session: Session, table: Table, rows: Rows) -> list[int]:
@@ -383,12 +392,14 @@ def _order_prices(session: Session, table: Table, rows: Rows) -> list[int]:
     return out
 
 
-def _order_averages(table: Table, rows: Rows, prices: list[int], deltas: list[int], how: str) -> list[int]:
+def _order_averages(
+    table: Table, rows: Rows, prices: list[int], deltas: list[int], once: Mask, how: str
+) -> list[int]:
     """Return each fill's price as the average over its order's fills: by quantity, or of the bare prices."""
     orders = table.words("client_order_id").codes[rows]
     out = list(prices)
     for order in np.unique(orders[orders >= 0]):
-        members = np.flatnonzero(orders == order)
+        members = np.flatnonzero((orders == order) & once)
         weights = [abs(deltas[n]) if how == "weighted" else 1 for n in members]
         if len(members) > 1 and sum(weights):
             mean = Fraction(sum(w * prices[n] for w, n in zip(weights, members, strict=True)), sum(weights))
@@ -518,7 +529,9 @@ def _opening(session: Session, instrument: Instrument, line: Timeline) -> tuple[
         return _Opening(Fraction(0), Fraction(1), "unknown"), [
             f"{instrument.base} is the base of several markets: whose opening it is nothing states"
         ]
-    return _Opening(qty, Fraction(1), "without a price"), []
+    return _Opening(qty, Fraction(1), "without a price"), [
+        f"{instrument.symbol}: the opening position has no avg_px; P&L is assessed once it was flat"
+    ]
 
 
 def _trusted_until(session: Session, instrument: Instrument, line: Timeline, position: list[int], unit: int) -> int:
@@ -558,5 +571,5 @@ def payments(session: Session, symbol: str) -> Payments:
     line = timeline(session, table, table.words("symbol").is_(symbol))
     amounts, assets = table.decimals("amount"), table.words("asset")
     named = [assets.text(int(row)) for row in line.rows]
-    asset = next((name for name in named if name), instruments(session)[symbol].settle)
+    asset = next((name for name in named if name), session.currency or instruments(session)[symbol].settle)
     return Payments(line, tuple(amounts.fraction(int(row)) for row in line.rows), asset)

@@ -25,6 +25,7 @@ Slack = Callable[[int], Fraction]
 _EPS = 2.0**-50  # of a float64 screen: a few roundings of the values compared
 _GRACE = 1 + Fraction(1, 10**9)  # the guard digits of a replay never decide a claim at exactly half a unit
 _CHOICES = 4096  # ways to combine what was known at the same instant
+_DUST = 2.0**-40  # of its largest term: what sums in float64 may be off by where they cancel
 _SAMPLE = 200  # wrong rows that a cause has to reproduce
 _SHOWN = 5
 
@@ -79,16 +80,17 @@ def judge(
     slack : callable
         What a row may differ by beyond its own tolerance.
     magnitude : ndarray of float64 or float
-        Size of the terms that `guess` is a difference of.
+        Size of the terms that `guess` is a difference of, as a claim in float64 is too.
     """
-    claimed, allowed = column.floats()[rows], column.tolerances()[rows]
+    dust = np.broadcast_to(magnitude * _DUST if column.binary else 0.0, rows.shape)
+    claimed, allowed = column.floats()[rows], column.tolerances()[rows] + dust
     noise = _EPS * (np.abs(claimed) + np.abs(guess) + magnitude)
     with np.errstate(invalid="ignore"):
         doubtful = ~(np.abs(claimed - guess) + noise < allowed)
     wrong: list[tuple[int, Fraction, Fraction]] = []
-    for row in (int(row) for row in rows[doubtful]):
+    for row, noisy in zip(rows[doubtful].tolist(), dust[doubtful].tolist(), strict=True):
         values = list(exact(row))
-        if values and not agrees(column, row, values, slack(row)):
+        if values and not agrees(column, row, values, slack(row) + Fraction(noisy)):
             should = nearest(column, row, values)
             wrong.append((row, should, abs(column.fraction(row) - should)))
     if not wrong:
@@ -245,11 +247,17 @@ class Claims:
         return np.sum([book.closings[book.line.span(self.at)[1]] for book in self.books], axis=0)
 
 
+def pnl_table(session: Session) -> Table:
+    """Read the claims of P&L."""
+    table = session.table("pnl", "ts_local", "symbol", "currency", "price", *MONEY)
+    need_instruments(session, "pnl", table.words("symbol"))
+    return table
+
+
 def claims_of(session: Session, name: str) -> Iterator[Claims]:
     """Yield the claims of one pnl column symbol by symbol; of ``*`` only where no symbol has rows of its own."""
-    table = session.table("pnl", "ts_local", "symbol", "currency", "price", *MONEY)
+    table = pnl_table(session)
     symbols, column = table.words("symbol"), table.decimals(name)
-    need_instruments(session, "pnl", symbols)
     own = [symbol for symbol in symbols.names if symbol != "*"]
     for symbol in own or symbols.names:
         rows = np.flatnonzero(symbols.is_(symbol) & column.known)

@@ -11,7 +11,7 @@ import numpy as np
 from mmverify.checks import Breach, Looked, gather, mistakes
 from mmverify.checks.books import FEE_UNIT, Instrument, fills_table, instruments, ledger, payments
 from mmverify.checks.claims import (
-    MONEY, Candidates, Claims, Money, agrees, cause, claims_of, judge, money_breach, nearest, places,
+    MONEY, Candidates, Claims, Money, agrees, cause, claims_of, judge, money_breach, nearest, places, pnl_table,
 )  # fmt: skip
 from mmverify.checks.handwork import (
     balance_work, fee_work, fees_work, funding_work, notional, realized_work, sum_work, total_work, unrealized_work,
@@ -43,15 +43,14 @@ def _realized(claims: Claims) -> Looked:
         guess, judged = claims.book.realized_floats[claims.latest] - fees, np.ones(len(claims.rows), dtype=bool)
     else:
         guess, judged = _unscreened(claims), np.array([bool(list(values(int(row)))) for row in claims.rows])
-        if any(book.opened for book in claims.books):
-            notes.append(f"{claims.symbol}: the opening position has no avg_px; realized is assessed once it was flat")
-        elif not judged.all():
+        if not judged.all() and not any(book.opened for book in claims.books):
             notes.append(f"{claims.symbol}: {int((~judged).sum())} claims are in a currency without a known rate")
     confirmed = claims.confirmed()
     if not confirmed.all():
         notes.append(f"{claims.symbol}: claims after the last agreeing exchange position do not count as exercised")
     exercised = int(np.sum(confirmed & (claims.closings() > 0) & judged))
-    wrong = judge(claims.column, claims.rows, guess, values)
+    terms = sum(np.maximum.accumulate(np.abs(book.cost_floats))[book.line.span(claims.at)[1]] for book in claims.books)
+    wrong = judge(claims.column, claims.rows, guess, values, magnitude=terms)
     if not wrong:
         return Looked(exercised, (), tuple(notes))
     breach = money_breach(
@@ -80,7 +79,7 @@ def _rebased(claims: Claims, values: Candidates) -> Candidates:
 
 def unrealized_pnl(session: Session) -> Looked:
     """Unrealized P&L and its price are by the stated price type as of the claim, never later."""
-    table = session.table("pnl", "ts_local", "symbol", "currency", "price", *MONEY)
+    table = pnl_table(session)
     symbols, column, price = table.words("symbol"), table.decimals("unrealized"), table.decimals("price")
     claimed = column.known | price.known
     found = []
@@ -177,7 +176,8 @@ def _fee_rates(
     unit, rates, looked = fee.last_digit(rows), Rates.of(session), 0
     wrong: list[tuple[int, Fraction, Fraction]] = []
     for row in rows.tolist():
-        rate = stated.fraction(row) if stated.known[row] else instrument.rate(table.words("liquidity").text(row), charged[row])
+        by_liquidity = instrument.rate(table.words("liquidity").text(row), charged[row])
+        rate = stated.fraction(row) if stated.known[row] else by_liquidity
         if rate is None or not price.ints[row]:
             continue
         if instrument.kind == "spot" and asset == instrument.base:
@@ -189,8 +189,8 @@ def _fee_rates(
         if due:
             looked += 1
             should = nearest(fee, row, due)
-            allowed = max(unit, abs(should) / 100 if third else Fraction(0), fee.tolerance(row) if fee.binary else Fraction(0))
-            if abs(fee.fraction(row) - should) > allowed:
+            noise = fee.tolerance(row) if fee.binary else Fraction(0)
+            if abs(fee.fraction(row) - should) > max(unit, noise, third * abs(should) / 100):
                 wrong.append((row, should, rate))
     if not wrong:
         return Looked(looked)
@@ -261,9 +261,11 @@ def funding_claim(session: Session) -> Looked:
 
 
 def _funding(claims: Claims) -> Looked:
-    lines = [payments(claims.session, book.instrument.symbol).line for book in claims.books]
-    exercised = int(np.sum(np.logical_or.reduce([line.span(claims.at)[1] > 0 for line in lines])))
-    wrong = judge(claims.column, claims.rows, _unscreened(claims), mistakes.funding_values(claims, lambda amount: amount))
+    flows = [payments(claims.session, book.instrument.symbol) for book in claims.books]
+    exercised = int(np.sum(np.logical_or.reduce([flow.line.span(claims.at)[1] > 0 for flow in flows])))
+    largest = float(max((abs(amount) for flow in flows for amount in flow.amounts), default=Fraction(0)))
+    right = mistakes.funding_values(claims, lambda amount: amount)
+    wrong = judge(claims.column, claims.rows, _unscreened(claims), right, magnitude=largest)
     if not wrong:
         return Looked(exercised)
     breach = money_breach(
@@ -328,7 +330,7 @@ def all_symbols_row(session: Session) -> Looked:
 
 
 def _all_symbols(session: Session, name: str) -> Iterable[Looked]:
-    table = session.table("pnl", "ts_local", "symbol", "currency", "price", *MONEY)
+    table = pnl_table(session)
     column, symbols = table.decimals(name), table.words("symbol")
     rows = np.flatnonzero(symbols.is_("*") & column.known)
     members = [symbol for symbol in symbols.names if symbol != "*"]
@@ -461,7 +463,7 @@ def currencies_added(session: Session) -> Looked:
 
 
 def _currencies(session: Session, name: str) -> Iterable[Looked]:
-    table = session.table("pnl", "ts_local", "symbol", "currency", "price", *MONEY)
+    table = pnl_table(session)
     symbols, column = table.words("symbol"), table.decimals(name)
     rows = np.flatnonzero(symbols.is_("*") & column.known)
     members = tuple(symbol for symbol in symbols.names if symbol != "*")

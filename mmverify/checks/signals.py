@@ -220,7 +220,7 @@ def annual(claim: Claim) -> Annual | None:
         return None
     buckets, part = divmod(claim.end - claim.start, period)
     n, periods = int(claim.params.get("n", buckets - 1)), claim.params.get("periods_per_year", YEAR_NS / period)
-    if part or n + 1 != buckets or n <= ddof or not periods:
+    if part or n + 1 != buckets or not periods:
         return None
     return Annual(claim.session.convention("volatility"), ddof, periods, n)
 

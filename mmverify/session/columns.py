@@ -7,7 +7,7 @@ between Arrow and NumPy by their buffers: Arrow's own conversions import pandas,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from functools import cached_property
@@ -305,20 +305,6 @@ def _decimal_batch(array: pa.Array, column: Column) -> _Digits:
     return parts
 
 
-def _join_decimals(parts: Sequence[_Digits], binary: bool) -> Decimals:
-    scale = max(part.scale for part in parts)
-    printed = [part.printed for part in parts if part.printed is not None]
-    return Decimals(
-        ints=np.concatenate([times_power_of_ten(part.ints, scale - part.scale) for part in parts]),
-        scale=scale,
-        digits=max(part.digits for part in parts),
-        binary=binary,
-        missing=np.concatenate([part.missing for part in parts]),
-        nan=np.concatenate([part.nan for part in parts]),
-        printed=np.concatenate(printed) if len(printed) == len(parts) else None,
-    )
-
-
 # --- times, integers, truth values, words -----------------------------------------------------------------------------
 
 
@@ -412,14 +398,86 @@ def _words_batch(array: pa.Array, column: Column) -> pa.Array:
     return encoded
 
 
-def _join_words(parts: Sequence[pa.Array]) -> Words:
-    whole = pa.chunked_array(parts).unify_dictionaries()
-    codes = [np.where(_nulls(chunk), -1, _values(chunk.indices, np.int32)) for chunk in whole.chunks]
-    return Words(np.concatenate(codes, dtype=np.int32), whole.chunk(0).dictionary)
+# --- columns out of batches -------------------------------------------------------------------------------------------
 
 
-def _join_whole(parts: Sequence[Whole]) -> Whole:
-    return Whole(np.concatenate([p.values for p in parts]), np.concatenate([p.missing for p in parts]))
+class _Growing:
+    """An array that grows: pieces in a list would cost their memory twice. Its unused end is never touched, so free."""
+
+    def __init__(self, dtype: Any) -> None:
+        self._room = np.empty(0, dtype)
+        self._size = 0
+
+    def extend(self, values: NDArray[Any]) -> None:
+        end = self._size + len(values)
+        dtype = np.result_type(self._room, values)
+        if end > len(self._room) or dtype != self._room.dtype:
+            room = np.empty(max(end, 2 * len(self._room)) if self._size else end, dtype)
+            room[: self._size] = self.array
+            self._room = room
+        self._room[self._size : end] = values
+        self._size = end
+
+    @property
+    def array(self) -> NDArray[Any]:
+        return self._room[: self._size]
+
+
+class _Wholes:
+    def __init__(self) -> None:
+        self._values, self._missing = _Growing(np.int64), _Growing(bool)
+
+    def add(self, part: Whole) -> None:
+        self._values.extend(part.values)
+        self._missing.extend(part.missing)
+
+    def joined(self) -> Whole:
+        return Whole(self._values.array, self._missing.array)
+
+
+class _Texts:
+    def __init__(self) -> None:
+        self._codes = _Growing(np.int32)
+        self._parts: list[tuple[int, pa.Array]] = []
+
+    def add(self, part: pa.Array) -> None:
+        self._codes.extend(np.where(_nulls(part), np.int32(-1), _values(part.indices, np.int32)))
+        self._parts.append((len(part), part.dictionary))
+
+    def joined(self) -> Words:
+        unified = pa.chunked_array([pc.dictionary_encode(names) for _, names in self._parts]).unify_dictionaries()
+        codes, start = self._codes.array, 0
+        for (rows, _), chunk in zip(self._parts, unified.chunks, strict=True):
+            new = np.append(_values(chunk.indices, np.int32), np.int32(-1))  # the last is for -1
+            codes[start : start + rows] = new[codes[start : start + rows]]
+            start += rows
+        return Words(codes, unified.chunk(0).dictionary)
+
+
+class _Numbers:
+    def __init__(self) -> None:
+        self._ints, self._missing, self._nan = _Growing(np.int64), _Growing(bool), _Growing(bool)
+        self._printed: _Growing | None = _Growing(np.uint8)
+        self._scale = self._digits = 0
+
+    def add(self, part: _Digits) -> None:
+        if part.scale > self._scale:
+            wider = _Growing(np.int64)
+            wider.extend(times_power_of_ten(self._ints.array, part.scale - self._scale))
+            self._ints, self._scale = wider, part.scale
+        self._ints.extend(times_power_of_ten(part.ints, self._scale - part.scale))
+        self._missing.extend(part.missing)
+        self._nan.extend(part.nan)
+        self._digits = max(self._digits, part.digits)
+        if part.printed is None:
+            self._printed = None
+        elif self._printed:
+            self._printed.extend(part.printed)
+
+    def joined(self, binary: bool) -> Decimals:
+        printed = self._printed.array if self._printed else None
+        ints, missing, nan = self._ints.array, self._missing.array, self._nan.array
+        return Decimals(ints, self._scale, self._digits, binary, missing, nan, printed)
 
 
 def absent(column: Column, rows: int) -> AnyColumn:
@@ -442,38 +500,33 @@ def constant(value: str | None, rows: int) -> pa.Array:
 
 
 class Builder:
-    """Collects the batches of one column and joins them at the end."""
+    """Collects the batches of one column."""
 
     def __init__(self, column: Column) -> None:
         self.column = column
         self.naive: list[str] = []
         self._binary = False
-        self._parts: list[Any] = []
+        self._numbers, self._texts, self._wholes = _Numbers(), _Texts(), _Wholes()
+        self._add: Callable[[pa.Array], None] = {
+            "ts": lambda array: self._wholes.add(_time_batch(array, self.naive)),
+            "int": lambda array: self._wholes.add(_whole_batch(array, _INT)),
+            "bool": lambda array: self._wholes.add(_truth_batch(array)),
+            "dec": lambda array: self._numbers.add(_decimal_batch(array, column)),
+            "udec": lambda array: self._numbers.add(_decimal_batch(array, column)),
+        }.get(column.type, lambda array: self._texts.add(_words_batch(array, column)))
 
     def add(self, array: pa.Array) -> None:
         """Decode one batch; raise `Unreadable` for the first row that cannot be."""
-        kind = self.column.type
         array = _text(array)
-        decode: dict[str, Callable[[], Any]] = {
-            "ts": lambda: _time_batch(array, self.naive),
-            "int": lambda: _whole_batch(array, _INT),
-            "bool": lambda: _truth_batch(array),
-            "dec": lambda: _decimal_batch(array, self.column),
-            "udec": lambda: _decimal_batch(array, self.column),
-        }
-        part = decode.get(kind, lambda: _words_batch(array, self.column))()
-        self._binary = self._binary or (kind in ("dec", "udec") and pa.types.is_floating(array.type))
+        self._add(array)
+        self._binary = self._binary or pa.types.is_floating(array.type)
         if not self.column.nullable and array.null_count:
             raise Unreadable(_first(_nulls(array)), "empty", "a value in every row")
-        self._parts.append(part)
 
     def column_data(self) -> AnyColumn:
-        """Join the batches, which are given up."""
-        parts, self._parts = self._parts, []
-        if not parts:
-            return absent(self.column, 0)
+        """Return the column of at least one batch."""
         if self.column.type in ("dec", "udec"):
-            return _join_decimals(parts, self._binary)
+            return self._numbers.joined(self._binary)
         if self.column.type == "id" or self.column.words:
-            return _join_words(parts)
-        return _join_whole(parts)
+            return self._texts.joined()
+        return self._wholes.joined()

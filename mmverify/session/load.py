@@ -205,7 +205,7 @@ def _read(source: Source, wanted: list[str], notes: list[str]) -> tuple[tuple[in
         starts.append(starts[-1] + done)
     columns: dict[str, AnyColumn] = {}
     for name, builder in builders.items():
-        columns[name] = builder.column_data() if name in present else absent(schema[name], starts[-1])
+        columns[name] = builder.column_data() if name in present and starts[-1] else absent(schema[name], starts[-1])
         if builder.naive:
             notes.append(f"{source.table}, column {name}: {builder.naive[0]} has no offset; read as UTC")
     return tuple(starts), columns

@@ -100,8 +100,18 @@ def write(
 ) -> Path:  # fmt: skip
     """Write a session folder: FIFO, mark and gross unless said otherwise."""
     folder.mkdir(parents=True, exist_ok=True)
-    stated = {"cost_basis": "fifo", "unrealized_price": "mark", "realized": "gross", "conversion": "claim"} | conventions
-    lines = ["[session]", f'fills_from = "{fills_from}"', f'currency = "{currency}"' if currency else "", "[conventions]"]
+    stated = {
+        "cost_basis": "fifo",
+        "unrealized_price": "mark",
+        "realized": "gross",
+        "conversion": "claim",
+    } | conventions
+    lines = [
+        "[session]",
+        f'fills_from = "{fills_from}"',
+        f'currency = "{currency}"' if currency else "",
+        "[conventions]",
+    ]
     lines += [f'{name} = "{value}"' for name, value in stated.items()]
     lines += ["[timing]", *(f"{name} = {value}" for name, value in (timing or {}).items())]
     (folder / "session.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")

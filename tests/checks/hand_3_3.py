@@ -10,18 +10,18 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
 from checks.hand_1_3 import NINE, T0_MS, Row, Tables, amount, changed, look, statuses, table
 
 __all__ = [
-    "NINE", "T0_MS", "Row", "Tables", "Trade", "amount", "changed", "claim", "closes", "ema", "known", "look", "printed",
-    "row_of", "statuses", "table", "tape", "trades", "volatility", "vwap", "write",
+    "NINE", "T0_MS", "Row", "Tables", "Trade", "amount", "changed", "claim", "closes", "ema", "known", "look",
+    "printed", "row_of", "statuses", "table", "tape", "trades", "volatility", "vwap", "write",
 ]  # fmt: skip
 
 
@@ -56,7 +56,12 @@ def write(
     """Write a session folder; `limits` is TOML; the tables of `floats` are Parquet, their numbers float64."""
     folder.mkdir(parents=True, exist_ok=True)
     stated = {"volatility": "log", "ema_init": "first"} | conventions
-    lines = ["[session]", 'currency = "USDT"', "[conventions]", *(f'{name} = "{value}"' for name, value in stated.items())]
+    lines = [
+        "[session]",
+        'currency = "USDT"',
+        "[conventions]",
+        *(f'{name} = "{value}"' for name, value in stated.items()),
+    ]
     lines += ["[timing]", *(f"{name} = {value}" for name, value in (timing or {}).items()), limits]
     (folder / "session.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
     for table_name, rows in tables.items():
@@ -160,7 +165,8 @@ BASE: Tables = {
               period_ns=730 * 10**9, n=3, ddof=1),
         # 14: nothing in the last bucket: 110, 99, 108.9, 108.9. Returns b, a, 0; squares around the mean sum to
         #     a^2 + b^2 - (a + b)^2 / 3, a + b = ln 0.99 = -0.0100503358535014...
-        #     a^2 = 0.0953101798043248...^2 = 0.0090840303743327..., b^2 = 0.1053605156578263...^2 = 0.0111008382596830...
+        #     a^2 = 0.0953101798043248...^2 = 0.0090840303743327...
+        #     b^2 = 0.1053605156578263...^2 = 0.0111008382596830..., together
         #     0.0201848686340157... - 0.0000336697502560... = 0.0201511988837597...
         #     / 2 x 43200 = 435.2658958892..., its root 20.8630270068657...
         claim("volatility", 3_650_010, "20.86302701", start=730_000, end=3_650_000, newest=2_900_005, symbol="ETH-PERP",
@@ -201,7 +207,9 @@ def tape(seed: int, count: int) -> list[Trade]:
         at += draw.choice([0, 0, 40, 100, 260, 500, 1000 - at % 1000])
         late = draw.choice([3, 3, 3, 3, 700, 1900])
         price = Fraction(draw.randrange(9000, 11000), 100)
-        new = Trade(at, (at + late + n % 3) | 1, f"t{n}", price, Fraction(draw.randrange(1, 9000), 1000), draw.random() > 0.12)
+        new = Trade(
+            at, (at + late + n % 3) | 1, f"t{n}", price, Fraction(draw.randrange(1, 9000), 1000), draw.random() > 0.12
+        )
         found.append(new)
         if draw.random() < 0.12:
             found.append(new._replace(ts_local=new.ts_local + 450))
@@ -235,7 +243,9 @@ def ema(prices: Iterable[Fraction], *, alpha: Fraction, init: str, n: int = 0) -
     prices = list(prices)
     if init == "adjusted":
         weights = [(1 - alpha) ** k for k in range(len(prices))][::-1]
-        return sum((w * p for w, p in zip(weights, prices, strict=True)), Fraction(0)) / sum(weights) if prices else None
+        return (
+            sum((w * p for w, p in zip(weights, prices, strict=True)), Fraction(0)) / sum(weights) if prices else None
+        )
     size = n if init == "sma" else 1
     if len(prices) < size:
         return None
@@ -260,7 +270,8 @@ def closes(held: Iterable[Trade], *, start: int, period: int, buckets: int) -> l
 def volatility(prices: Sequence[Fraction], *, kind: str, ddof: int, periods: Fraction) -> Fraction:
     """Standard deviation of returns, annualized, at 40 digits."""
     with localcontext(prec=40):
-        ratios = [Decimal(b.numerator * a.denominator) / (b.denominator * a.numerator) for a, b in zip(prices, prices[1:])]  # noqa: B905, RUF007
+        steps = list(pairwise(prices))
+        ratios = [Decimal(b.numerator * a.denominator) / (b.denominator * a.numerator) for a, b in steps]
         changes = [ratio.ln() if kind == "log" else ratio - 1 for ratio in ratios]
         mean = sum(changes, Decimal(0)) / len(changes)
         squares = sum(((change - mean) ** 2 for change in changes), Decimal(0))

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from checks.hand_1_3 import NINE, Tables, amount, base, changed, look, printed, statuses, write
 
 from mmverify.report.regression import render
-
-from checks.hand_1_3 import NINE, Tables, amount, base, changed, look, printed, statuses, write
 
 RIGHT = dict.fromkeys(NINE[:5], "verified") | dict.fromkeys(NINE[5:], "not_assessed")
 
@@ -83,80 +82,170 @@ WRONG = [
     # Average cost: 75950 / 1.499 a unit, so that 1.2 cost 91140 / 1.499 = 60800.53368912608...; 63600 less that is
     # 2799.46631087..., off by 3198 - 2799.46631087 = 398.53368913. Its totals and * rows add up from it.
     Bad(
-        "average cost for FIFO", "1.3.1", "realized_pnl", "CRITICAL", "pnl",
-        {5: {"realized": "2799.46631087", "total": "3286.46631087"}, 9: {"realized": "2799.46631087", "total": "3286.46631087"},
-         8: {"realized": "4160.46631087", "total": "5612.98906087"}},
-        "pnl:5", 2, "398.53368913", "USDT", "BTC-USDT", "average cost was used",
-        ("fills:8 closes long 0.999 entered at 50000 at 53000: (53000 - 50000) x 0.999 = 2997",
-         "fills:8 closes long 0.201 entered at 52000 at 53000: (53000 - 52000) x 0.201 = 201",
-         "realized by these: 2997 + 201 = 3198",
-         "pnl:5 claims 2799.46631087: it is off by -398.53368913"),
-        "realized P&L of BTC-USDT was 2799.46631087 USDT", "should be 3198 USDT",
+        "average cost for FIFO",
+        "1.3.1",
+        "realized_pnl",
+        "CRITICAL",
+        "pnl",
+        {
+            5: {"realized": "2799.46631087", "total": "3286.46631087"},
+            9: {"realized": "2799.46631087", "total": "3286.46631087"},
+            8: {"realized": "4160.46631087", "total": "5612.98906087"},
+        },
+        "pnl:5",
+        2,
+        "398.53368913",
+        "USDT",
+        "BTC-USDT",
+        "average cost was used",
+        (
+            "fills:8 closes long 0.999 entered at 50000 at 53000: (53000 - 50000) x 0.999 = 2997",
+            "fills:8 closes long 0.201 entered at 52000 at 53000: (53000 - 52000) x 0.201 = 201",
+            "realized by these: 2997 + 201 = 3198",
+            "pnl:5 claims 2799.46631087: it is off by -398.53368913",
+        ),
+        "realized P&L of BTC-USDT was 2799.46631087 USDT",
+        "should be 3198 USDT",
     ),
     # The last price: (53990 - 52000) x 0.299 = 595.01 where the mark gives 598: 2.99 less.
     Bad(
-        "the last price for the mark", "1.3.2", "unrealized_pnl", "HIGH", "pnl",
-        {5: {"unrealized": "595.01", "total": "3682.01", "price": "53990"},
-         9: {"unrealized": "595.01", "total": "3682.01", "price": "53990"},
-         8: {"unrealized": "1570.01", "total": "6008.53275"}},
-        "pnl:5", 2, "2.99", "USDT", "BTC-USDT", "the last price was used",
+        "the last price for the mark",
+        "1.3.2",
+        "unrealized_pnl",
+        "HIGH",
+        "pnl",
+        {
+            5: {"unrealized": "595.01", "total": "3682.01", "price": "53990"},
+            9: {"unrealized": "595.01", "total": "3682.01", "price": "53990"},
+            8: {"unrealized": "1570.01", "total": "6008.53275"},
+        },
+        "pnl:5",
+        2,
+        "2.99",
+        "USDT",
+        "BTC-USDT",
+        "the last price was used",
         ("(54000 - 52000) x 0.299 = 598",),
-        "unrealized P&L of BTC-USDT was 595.01 USDT", "should be 598 USDT",
+        "unrealized P&L of BTC-USDT was 595.01 USDT",
+        "should be 598 USDT",
     ),
     # Funding left out of the total: 65 + 30 - 8.5165 = 86.4835; the * row adds that: 3685 + 86.4835 + 2240.487 = 6011.9705
     Bad(
-        "funding left out of the total", "1.3.3", "total_claim", "CRITICAL", "pnl",
+        "funding left out of the total",
+        "1.3.3",
+        "total_claim",
+        "CRITICAL",
+        "pnl",
         {6: {"total": "86.4835"}, 8: {"total": "6011.9705"}},
-        "pnl:6", 1, "0.44775", "USDT", "ETH-PERP", "funding was left out",
+        "pnl:6",
+        1,
+        "0.44775",
+        "USDT",
+        "ETH-PERP",
+        "funding was left out",
         ("realized + unrealized - fees + funding = 65 + 30 - 8.5165 + (-0.44775) = 86.03575",),
-        "total P&L of ETH-PERP was 86.4835 USDT", "should be 86.03575 USDT",
+        "total P&L of ETH-PERP was 86.4835 USDT",
+        "should be 86.03575 USDT",
     ),
     # A rebate taken as a cost: fees 50 + 2.6 = 52.6 at 2450 and 52.6 + 63.6 = 116.2 after; 5.2 too many. Total 3497 - 52.6
     # = 3444.4, then 3198 + 598 - 116.2 = 3679.8; all: fees 48.7965 + 5.2 and 120.7045 + 5.2, totals 5.2 less.
     Bad(
-        "a rebate taken as a cost", "1.3.3", "fees_claim", "CRITICAL", "pnl",
-        {1: {"fees": "52.6", "total": "3444.4"}, 4: {"fees": "53.9965", "total": "5598.0035"},
-         5: {"fees": "116.2", "total": "3679.8"}, 9: {"fees": "116.2", "total": "3679.8"},
-         8: {"fees": "125.9045", "total": "6006.32275"}},
-        "pnl:1", 3, "5.2", "USDT", "BTC-USDT", "rebates were taken as costs",
+        "a rebate taken as a cost",
+        "1.3.3",
+        "fees_claim",
+        "CRITICAL",
+        "pnl",
+        {
+            1: {"fees": "52.6", "total": "3444.4"},
+            4: {"fees": "53.9965", "total": "5598.0035"},
+            5: {"fees": "116.2", "total": "3679.8"},
+            9: {"fees": "116.2", "total": "3679.8"},
+            8: {"fees": "125.9045", "total": "6006.32275"},
+        },
+        "pnl:1",
+        3,
+        "5.2",
+        "USDT",
+        "BTC-USDT",
+        "rebates were taken as costs",
         ("fills:1: 50 USDT", "fills:4: (-2.6) USDT", "fees of these: 50 + (-2.6) = 47.4"),
-        "fees of BTC-USDT was 52.6 USDT", "should be 47.4 USDT",
+        "fees of BTC-USDT was 52.6 USDT",
+        "should be 47.4 USDT",
     ),
     # The taker's rate for a maker's fill: 26000 x 0.001 = 26 in place of -2.6; the bot books what it was charged: fees 76,
     # then 139.6; total 3497 - 76 = 3421, then 3198 + 598 - 139.6 = 3656.4; all: fees + 28.6, totals - 28.6
     Bad(
-        "a maker charged as a taker", "1.3.3", "fee_rate", "HIGH", "fills",
+        "a maker charged as a taker",
+        "1.3.3",
+        "fee_rate",
+        "HIGH",
+        "fills",
         {4: {"fee": "26"}},
-        "fills:4", 1, "28.6", "USDT", "BTC-USDT USDT",
+        "fills:4",
+        1,
+        "28.6",
+        "USDT",
+        "BTC-USDT USDT",
         "the rate of the other liquidity was charged: taker for maker, or maker for taker",
         ("fills:4, maker rate (-0.0001): 52000 x 0.5 x (-0.0001) = -2.6", "the fee of 26 USDT is off by 28.6"),
-        "the fee was 26 USDT", "should be -2.6 USDT",
+        "the fee was 26 USDT",
+        "should be -2.6 USDT",
     ),
     # BTC-USD left out of realized: 3198 + 65 = 3263, 1296 too little.
     Bad(
-        "a symbol left out of the * row", "1.3.4", "all_symbols_row", "HIGH", "pnl",
+        "a symbol left out of the * row",
+        "1.3.4",
+        "all_symbols_row",
+        "HIGH",
+        "pnl",
         {8: {"realized": "3263"}},
-        "pnl:8", 1, "1296", "USDT", "realized", "BTC-USD was left out",
+        "pnl:8",
+        1,
+        "1296",
+        "USDT",
+        "realized",
+        "BTC-USD was left out",
         ("pnl:5: 3198", "pnl:6: 65", "pnl:7: 0.024 x 54000 = 1296 USDT", "3198 + 65 + 1296 = 4559 USDT"),
-        "realized of all symbols was 3263 USDT", "should be 4559 USDT",
+        "realized of all symbols was 3263 USDT",
+        "should be 4559 USDT",
     ),
     # The haircut on what is owed: -100 x 0.9 / 0.8 = -112.5 in place of -125.
     Bad(
-        "a haircut on a negative balance", "1.3.5", "balance_value", "CRITICAL", "balances",
+        "a haircut on a negative balance",
+        "1.3.5",
+        "balance_value",
+        "CRITICAL",
+        "balances",
         {3: {"value": "-112.5"}},
-        "balances:3", 1, "12.5", "USDT", "EUR", "the haircut was taken off a negative total",
+        "balances:3",
+        1,
+        "12.5",
+        "USDT",
+        "EUR",
+        "the haircut was taken off a negative total",
         ("(-100) EUR is owed, so no haircut: (-100) x 1.25 = -125 USDT",),
-        "the value of -100 EUR was -112.5 USDT", "should be -125 USDT",
+        "the value of -100 EUR was -112.5 USDT",
+        "should be -125 USDT",
     ),
     # The rate the wrong way round: -100 x 0.8 = -80.
     Bad(
-        "a rate the wrong way round", "1.3.5", "balance_value", "CRITICAL", "balances",
+        "a rate the wrong way round",
+        "1.3.5",
+        "balance_value",
+        "CRITICAL",
+        "balances",
         {3: {"value": "-80"}},
-        "balances:3", 1, "45", "USDT", "EUR", "the rate was applied the wrong way round",
+        "balances:3",
+        1,
+        "45",
+        "USDT",
+        "EUR",
+        "the rate was applied the wrong way round",
         ("(-100) EUR is owed, so no haircut: (-100) x 1.25 = -125 USDT",),
-        "the value of -100 EUR was -80 USDT", "should be -125 USDT",
+        "the value of -100 EUR was -80 USDT",
+        "should be -125 USDT",
     ),
-]  # fmt: skip
+]
 
 CHARGED = {
     1: {"fees": "76", "total": "3421"}, 4: {"fees": "77.3965", "total": "5574.6035"},
@@ -205,7 +294,17 @@ def test_the_regression_tests_fail_on_the_wrong_sessions_and_pass_on_the_right_o
 
 def run_pytest(folder: Path, **environment: str) -> str:
     """Run the tests of a folder in a process of their own; return its counts."""
-    command = [sys.executable, "-m", "pytest", "-q", "--tb=line", "-p", "no:cacheprovider", "--import-mode=importlib", "."]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--tb=line",
+        "-p",
+        "no:cacheprovider",
+        "--import-mode=importlib",
+        ".",
+    ]
     environment["PYTHONPATH"] = str(Path(__file__).parents[2])
     done = subprocess.run(
         command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=120, check=False

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from checks.hand_3_3 import BASE, LIMITS, NINE, T0_MS, Tables, amount, changed, look, statuses, write
 
 from mmverify.report.regression import render
-
-from checks.hand_3_3 import BASE, LIMITS, NINE, T0_MS, Tables, amount, changed, look, statuses, write
 
 RIGHT = dict.fromkeys(NINE[:5], "not_assessed") | dict.fromkeys(NINE[5:], "verified")
 
@@ -139,7 +138,17 @@ def test_the_regression_tests_fail_on_the_wrong_sessions_and_pass_on_the_right_o
 
 def run_pytest(folder: Path, **environment: str) -> str:
     """Run the tests of a folder in a process of their own; return its counts."""
-    command = [sys.executable, "-m", "pytest", "-q", "--tb=line", "-p", "no:cacheprovider", "--import-mode=importlib", "."]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--tb=line",
+        "-p",
+        "no:cacheprovider",
+        "--import-mode=importlib",
+        ".",
+    ]
     environment["PYTHONPATH"] = str(Path(__file__).parents[2])
     done = subprocess.run(
         command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=120, check=False

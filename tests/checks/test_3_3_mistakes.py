@@ -8,9 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from checks.hand_3_3 import (
-    MARKETS, Row, Tables, Trade, changed, claim, closes, ema, known, look, printed, row_of, tape, volatility, vwap, write,
+    MARKETS,
+    Row,
+    Tables,
+    Trade,
+    changed,
+    claim,
+    closes,
+    ema,
+    known,
+    look,
+    printed,
+    row_of,
+    tape,
+    volatility,
+    vwap,
+    write,
 )  # fmt: skip
 
 HELD = tape(7, 90)
@@ -45,23 +59,33 @@ Window = Callable[[int, int, int], Fraction | None]
 VWAP: dict[str, Window] = {
     "": lambda at, start, end: vwap(known(HELD, at, start=start, end=end)),
     "prices were averaged without their quantities": lambda at, start, end: mean(known(HELD, at, start=start, end=end)),
-    "the window was cut by ts_local": lambda at, start, end: vwap(known(HELD, at, start=start, end=end, clock="ts_local")),
+    "the window was cut by ts_local": lambda at, start, end: vwap(
+        known(HELD, at, start=start, end=end, clock="ts_local")
+    ),
     "the window's end was counted in": lambda at, start, end: vwap(known(HELD, at, start=start, end=end + 1)),
     "the window's start was left out": lambda at, start, end: vwap(known(HELD, at, start=start + 1, end=end)),
     "of trades with the same timestamp only the last was taken": lambda at, start, end: vwap(
         last_of_each_time(known(HELD, at, start=start, end=end))
     ),
-    "trades that had not arrived yet were in it": lambda at, start, end: vwap(known(HELD, FUTURE, start=start, end=end)),
-    "trades marked as unused were in it": lambda at, start, end: vwap(known(HELD, at, start=start, end=end, unused=True)),
-    "repeated trades were counted again": lambda at, start, end: vwap(known(HELD, at, start=start, end=end, repeats=True)),
+    "trades that had not arrived yet were in it": lambda at, start, end: vwap(
+        known(HELD, FUTURE, start=start, end=end)
+    ),
+    "trades marked as unused were in it": lambda at, start, end: vwap(
+        known(HELD, at, start=start, end=end, unused=True)
+    ),
+    "repeated trades were counted again": lambda at, start, end: vwap(
+        known(HELD, at, start=start, end=end, repeats=True)
+    ),
     "the newest trade was left out": lambda at, start, end: vwap(shift(HELD, at, start, end)),
 }
 
 
 def vwap_claims(make: Window) -> list[Row]:
+    """Claim VWAPs of three seconds that are over, and of four seconds of which the last still runs."""
     return [
-        claim("vwap", at + 200, printed(make(at + 200, at - 3000, at)), start=at - 3000, end=at)
+        claim("vwap", at + 200, printed(make(at + 200, at - 3000, end)), start=at - 3000, end=end)
         for at in range(3000, LAST, 1000)
+        for end in (at, at + 1000)
     ]
 
 
@@ -127,7 +151,10 @@ VOLATILITY: dict[str, dict[str, Any]] = {
     "it was annualized by 365 periods": {"periods": Fraction(365)},
     "it was not annualized": {"periods": Fraction(1)},
     "simple returns were used, and the other ddof was used": {"kind": "simple", "ddof": 0},
-    "simple returns were used, and it was annualized by a 252-day year": {"kind": "simple", "periods": YEAR * 252 / 365},
+    "simple returns were used, and it was annualized by a 252-day year": {
+        "kind": "simple",
+        "periods": YEAR * 252 / 365,
+    },
     "simple returns were used, and it was not annualized": {"kind": "simple", "periods": Fraction(1)},
     "the other ddof was used, and it was annualized by a 252-day year": {"ddof": 0, "periods": YEAR * 252 / 365},
     "the other ddof was used, and it was annualized by 365 periods": {"ddof": 0, "periods": Fraction(365)},
@@ -139,10 +166,10 @@ VOLATILITY: dict[str, dict[str, Any]] = {
 
 
 def volatility_claims(
-    *, stated: str = "log", kind: str = "", ddof: int = 1, periods: Fraction | None = None, year: Fraction | None = None,
-    at: int = 0, turn: Callable[[Fraction], Fraction] = lambda value: value, **mistakes: bool,
+    *, stated: str = "log", kind: str = "", ddof: int = 1, periods: Fraction | None = None,
+    year: Fraction | None = None, at: int = 0, turn: Callable[[Fraction], Fraction] = Fraction, **mistakes: bool,
 ) -> list[Row]:  # fmt: skip
-    """Claim volatilities of eight buckets of 500 ms, those whose first is not empty; declared ddof 1, 365 days or `year`."""
+    """Claim volatilities of eight buckets, none of an empty first one; declared are ddof 1, 365 days or `year`."""
     rows = []
     for end in range(4000, LAST, 500):
         if closes(known(HELD, end + 60, start=end - 4000, end=end), start=end - 4000, period=PERIOD, buckets=8) is None:
@@ -197,7 +224,7 @@ def wrong_rows(made: list[Row], right: list[Row]) -> Iterator[int]:
 
 
 def named(folder: Path, made: Tables, right: list[Row], cause: str, item: str, **conventions: str) -> None:
-    """Check that the claims as they should be give nothing, and as made one finding, on every wrong row, that names it."""
+    """Check that right claims give nothing, and those made one finding, on every wrong row, that names the cause."""
     seen = look(write(folder / "right", made | {"signals": right}, **conventions), item)
     assert (seen.findings, seen.items[0].status) == ((), "verified")
     wrong = list(wrong_rows(made["signals"], right))

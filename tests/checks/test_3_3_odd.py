@@ -8,13 +8,30 @@ from random import Random
 from typing import Any
 
 import pytest
+from checks.hand_3_3 import (
+    BASE,
+    LIMITS,
+    MARKETS,
+    T0_MS,
+    Row,
+    amount,
+    changed,
+    claim,
+    closes,
+    ema,
+    known,
+    look,
+    printed,
+    row_of,
+    table,
+    tape,
+    trades,
+    volatility,
+    vwap,
+    write,
+)  # fmt: skip
 
 from mmverify.errors import EvidenceError
-
-from checks.hand_3_3 import (
-    BASE, LIMITS, MARKETS, T0_MS, Row, amount, changed, claim, closes, ema, known, look, printed, row_of, table, tape,
-    trades, volatility, vwap, write,
-)  # fmt: skip
 
 ITEM = {"vwap": "3.3.1", "ema": "3.3.2", "volatility": "3.3.3"}
 
@@ -25,7 +42,7 @@ THREE = trades("""
     500 505  BTC-USDT t2 110 2
     900 1010 BTC-USDT t3 130 1
 """)
-# The same venue times without the bot's clock, about a claim at 1000: 990 is surely known, 998 and 1003 may be, 1008 not.
+# Without the bot's clock, about a claim at 1000: 990 is surely known, 998 and 1003 may be, 1008 is not.
 BLIND = trades("""
     990  - BTC-USDT t1 100 1
     998  - BTC-USDT t2 110 1
@@ -48,7 +65,7 @@ CLOSES = trades("""
     1400 1403 BTC-USDT c3 99    1
     1999 2002 BTC-USDT c4 108.9 1
 """)
-HALF = 500_000_000
+HALF, FIFTH = 500_000_000, 200_000_000
 
 
 def second(name: str, at: float, value: str, **params: Any) -> Row:
@@ -96,8 +113,7 @@ RIGHT: dict[str, tuple[list[Row], Row, dict[str, Any]]] = {
     "a repeat that stands before its trade in the file": (
         [THREE[2] | {"ts_local": "1500"}, *THREE], second("vwap", 1011, "110.00000000"), {},
     ),
-    # without an id they are two trades: (200 + 220 x 2 + 130) / 7 = 770 / 7 = 110 (and t2 once: 110 too, so price 117)
-    # (200 + 117 x 2 x 2 + 130) / 7 = 798 / 7 = 114
+    # without an id they are two trades: (200 + 117 x 2 x 2 + 130) / 7 = 798 / 7 = 114
     "trades without an id": (
         changed([THREE[0], THREE[1], THREE[1], THREE[2]], 2, 3, trade_id="", price="117"),
         second("vwap", 1011, "114.00000000"), {},
@@ -113,6 +129,8 @@ RIGHT: dict[str, tuple[list[Row], Row, dict[str, Any]]] = {
     ),
     "a window of one trade": (THREE, claim("vwap", 2000, "130.00000000", start=501, end=901), {}),
     "int64 is too narrow": (HUGE, second("vwap", 1010, "999999999.998"), {}),
+    # every product fits: 999999999999 x 9000000 = 9.0 x 10^18 < 2^63; their sum does not
+    "int64 is too narrow for the sum": (changed(HUGE, qty="9000.000"), second("vwap", 1010, "999999999.998"), {}),
     "a very high price": (TRILLION, second("vwap", 1010, "1000000000000.5"), {}),
     "a very high price, EMA": (TRILLION, second("ema", 1010, "1000000000000.50", span=3), {}),
     "a very low price": (TINY, second("vwap", 1010, "0.000000000002"), {}),
@@ -123,6 +141,8 @@ RIGHT: dict[str, tuple[list[Row], Row, dict[str, Any]]] = {
     ),
     "an EMA since the session's start": (FOUR, claim("ema", 410, "101.75000000", span=3), {}),  # 100, 100.5, 101.75
     "an EMA with a window": (FOUR, claim("ema", 800, "103.00000000", start=400, span=3), {}),  # 101, 102, 103
+    # t3 came before t2; of one moment the order of the file stands: 100, 100.5, 101.75
+    "trades of one moment": (changed(FOUR, 3, ts_local="402"), claim("ema", 410, "101.75000000", span=3), {}),
     "an EMA of alpha 1": (FOUR, claim("ema", 800, "104.00000000", alpha=1), {}),
     "an EMA of span 1": (FOUR, claim("ema", 800, "104.00000000", span=1), {}),
     # alpha 2 / (1.5 + 1) = 0.8: 100, 100.8, 102.56, 103.712
@@ -135,19 +155,21 @@ RIGHT: dict[str, tuple[list[Row], Row, dict[str, Any]]] = {
     "an sma start with alpha and n": (FOUR, claim("ema", 410, "101.12500000", alpha=0.25, n=2), {"ema_init": "sma"}),
     # (103 + 101 / 2 + 100 / 4) / (1 + 1/2 + 1/4) = 178.5 / 1.75 = 102
     "an adjusted EMA": (FOUR, claim("ema", 410, "102.00000000", span=3), {"ema_init": "adjusted"}),
-    # closes of 400 ms: 100; 104 (of 700). A third bucket is cut short by the window and repeats 104: 103
-    "a bucket that the window cuts short, left out": (FOUR, second("ema", 1010, "102.00000000", span=3, period_ns=4 * 10**8), {}),
-    "a bucket that the window cuts short, taken": (FOUR, second("ema", 1010, "103.00000000", span=3, period_ns=4 * 10**8), {}),
-    # closes of 200 ms: 100, none, 103, 104, none. Skipped: 100, 101.5, 102.75. Repeated: 100, 100, 101.5, 102.75, 103.375
-    "empty buckets are passed over": (FOUR, second("ema", 1010, "102.75000000", span=3, period_ns=2 * 10**8), {}),
-    "empty buckets repeat the last close": (FOUR, second("ema", 1010, "103.37500000", span=3, period_ns=2 * 10**8), {}),
+    # closes of 400 ms: 100, 110: 105. The third bucket is cut short by the window; its 130 gives 117.5
+    "a bucket cut short, left out": (THREE, second("ema", 1011, "105.00000000", span=3, period_ns=2 * FIFTH), {}),
+    "a bucket cut short, taken": (THREE, second("ema", 1011, "117.50000000", span=3, period_ns=2 * FIFTH), {}),
+    # closes of 200 ms: 100, none, 103, 104, none. Passed over: 100, 101.5, 102.75. Repeated: 100, 100, 101.5, 102.75,
+    # 103.375
+    "empty buckets are passed over": (FOUR, second("ema", 1010, "102.75000000", span=3, period_ns=FIFTH), {}),
+    "empty buckets repeat the last close": (FOUR, second("ema", 1010, "103.37500000", span=3, period_ns=FIFTH), {}),
     # 24 / 900 / 2 x 3 = 0.04; 24 / 900 / 3 x 4.5 = 0.04
     "simple returns": (CLOSES, four("0.20000000", n=3, ddof=1, periods_per_year=3), {"volatility": "simple"}),
     "a population's": (CLOSES, four("0.20000000", ddof=0, periods_per_year=4.5), {"volatility": "simple"}),
     # 2/3 x (ln 11/9)^2 / 2 x 3 = (ln 11/9)^2 = 2/3 x (ln 11/9)^2 / 3 x 4.5
     "log returns": (CLOSES, four("0.20067070", n=3, ddof=1, periods_per_year=3), {}),
     "log returns of a population": (CLOSES, four("0.20067070", ddof=0, periods_per_year=4.5), {}),
-    # a year of 365 x 86400 s has 63072000 halves of a second: 24 / 900 / 2 x 63072000 = 840960, its root 917.0387123780544...
+    # a year of 365 x 86400 s has 63072000 halves of a second: 24 / 900 / 2 x 63072000 = 840960, its root
+    # 917.0387123780544...
     "a year of 365 days": (CLOSES, four("917.03871238", ddof=1), {"volatility": "simple"}),
     # 100, 110, 99, 108.9, 108.9: returns 0.1, -0.1, 0.1, 0, mean 0.025; squares 3 x 0.01 - 4 x 0.000625 = 0.0275;
     # / 3 x 12 = 0.11, its root 0.33166247903554
@@ -183,7 +205,7 @@ def test_the_same_claim_moved_by_one_digit_is_found(tmp_path: Path, name: str) -
 
 
 WRONG = {
-    "with a lag, a state of before it": (THREE, second("vwap", 1105, "100.00000000"), {"timing": {"claim_lag_ms": 599}}),
+    "with a lag, a state of before it": (THREE, second("vwap", 1106, "100.00000000"), LAG),
     "a trade that came a nanosecond later": (
         changed(THREE, 3, ts_local="1010.000001"), second("vwap", 1010, "110.00000000"), {},
     ),
@@ -218,9 +240,17 @@ NOT_JUDGED = {
     "a span below 1": (FOUR, claim("ema", 1010, "1", span=0.5, alpha=0.5), "leave it open"),
     "params are not JSON": (FOUR, claim("ema", 1010, "1") | {"params": "span=3"}, "params is no JSON object"),
     "params are a list": (FOUR, claim("ema", 1010, "1") | {"params": "[3]"}, "params is no JSON object"),
-    "params are nested without end": (FOUR, claim("ema", 1010, "1") | {"params": "[" * 9999}, "params is no JSON object"),
+    "params are nested without end": (
+        FOUR,
+        claim("ema", 1010, "1") | {"params": "[" * 9999},
+        "params is no JSON object",
+    ),
     "a span in text": (FOUR, claim("ema", 1010, "1", span="3"), "params is no JSON object with numbers"),
-    "a span beyond float64": (FOUR, claim("ema", 1010, "1") | {"params": '{"span": 1e999}'}, "no JSON object with numbers"),
+    "a span beyond float64": (
+        FOUR,
+        claim("ema", 1010, "1") | {"params": '{"span": 1e999}'},
+        "no JSON object with numbers",
+    ),
     "a span of 400 digits": (FOUR, claim("ema", 1010, "1", span=10**400), "no JSON object with numbers"),
     "a span that is no number": (FOUR, claim("ema", 1010, "1", span=float("nan")), "no JSON object with numbers"),
     "a negative span": (FOUR, claim("ema", 1010, "1", span=-3), "no JSON object with numbers"),
@@ -234,7 +264,11 @@ NOT_JUDGED = {
     "an empty first bucket": (CLOSES[2:], four("1"), "leave it open"),
     "a price of 0": (changed(CLOSES, 3, price="0"), four("1"), "leave it open"),
     "no periods a year": (CLOSES, four("1", periods_per_year=0), "leave it open"),
-    "all symbols together": (CLOSES, four("1") | {"symbol": "*"}, "*: a volatility of all symbols together is not judged"),
+    "all symbols together": (
+        CLOSES,
+        four("1") | {"symbol": "*"},
+        "*: a volatility of all symbols together is not judged",
+    ),
 }
 
 
@@ -269,7 +303,9 @@ def test_what_claims_no_value_is_not_exercised(tmp_path: Path, row: Row) -> None
 
 def test_without_trades_or_signals_nothing_is_assessed(tmp_path: Path) -> None:
     for missing in ("trades", "signals"):
-        folder = write(tmp_path / missing, {name: rows for name, rows in BASE.items() if name != missing}, limits=LIMITS)
+        folder = write(
+            tmp_path / missing, {name: rows for name, rows in BASE.items() if name != missing}, limits=LIMITS
+        )
         seen = look(folder, "3.3")
         assert [item.status for item in seen.items[:3]] == ["not_assessed"] * 3
         assert {item.reason for item in seen.items[:3]} == {f"the evidence has no {missing}"}
@@ -337,7 +373,9 @@ def ahead(folder: Path, rows: list[Row], **settings: Any) -> Any:
 
 
 def test_an_input_of_the_signals_own_moment_is_no_look_ahead(tmp_path: Path) -> None:
-    seen = ahead(tmp_path / "same", [claim("imbalance", 1000, "0.1", newest=1000), claim("depth", 1000, "3", newest=999)])
+    seen = ahead(
+        tmp_path / "same", [claim("imbalance", 1000, "0.1", newest=1000), claim("depth", 1000, "3", newest=999)]
+    )
     assert (seen.findings, seen.items[0].status, seen.items[0].exercised) == ((), "verified", 2)
 
 
@@ -380,7 +418,9 @@ def test_a_look_ahead_without_trades_is_found_without_its_money(tmp_path: Path) 
     assert [(f.count, f.impact.amount) for f in seen.findings] == [(1, None)]
 
 
-@pytest.mark.parametrize("limit", ['max_order_qty = "many"', "max_order_qty = nan", "max_order_qty = 1e400", "max_order_qty = true"])
+@pytest.mark.parametrize(
+    "limit", ['max_order_qty = "many"', "max_order_qty = nan", "max_order_qty = 1e400", "max_order_qty = true"]
+)
 def test_a_limit_that_is_no_number_is_refused_in_one_line(tmp_path: Path, limit: str) -> None:
     folder = session(tmp_path / "bad", THREE, [second("vwap", 1011, "1")], limits=f'[limits."BTC-USDT"]\n{limit}')
     with pytest.raises(EvidenceError, match=r"^session\.toml, column limits\.BTC-USDT"):
@@ -416,12 +456,16 @@ def test_any_state_that_the_bot_may_have_had_is_right(tmp_path: Path, seed: int)
         seen = known(held, moment, start=start, end=end)
         rows.append(claim("vwap", at, printed(vwap(seen)), start=start, end=end))
         prices = [trade.price for trade in seen]
-        rows.append(claim("ema", at, printed(ema(prices, alpha=Fraction(1, 2), init="sma", n=3)), start=start, end=end, span=3))
+        rows.append(
+            claim("ema", at, printed(ema(prices, alpha=Fraction(1, 2), init="sma", n=3)), start=start, end=end, span=3)
+        )
         if found := closes(known(held, moment, start=start, end=at), start=start, period=500, buckets=4):
             value = volatility(found, kind="log", ddof=1, periods=Fraction(365 * 86_400 * 2))
             rows.append(claim("volatility", at, printed(value), start=start, end=at, ddof=1, period_ns=HALF))
     tables = {"instruments": MARKETS, "trades": [row_of(t) for t in held], "bot_trades": marks, "signals": rows}
-    seen = look(write(tmp_path / "lag", tables, timing={"claim_lag_ms": 700}, ema_init="sma"), "3.3.1", "3.3.2", "3.3.3")
+    seen = look(
+        write(tmp_path / "lag", tables, timing={"claim_lag_ms": 700}, ema_init="sma"), "3.3.1", "3.3.2", "3.3.3"
+    )
     assert (seen.findings, seen.errors) == ((), ())
     assert [item.status for item in seen.items] == ["verified"] * 3
     assert min(item.exercised for item in seen.items) > 10

@@ -65,7 +65,11 @@ def test_what_is_critical_is_what_the_review_blocks_on() -> None:
     critical = {item.id for item in items().values() if item.severity == "CRITICAL"}
     assert {"1.3.1", "1.3.3", "1.3.5", "3.3.4"} <= critical
     assert not {"1.3.2", "1.3.4", "3.3.1", "3.3.2", "3.3.3"} & critical
-    assert (items()["3.3.1"].severity, items()["3.3.2"].severity, items()["3.3.3"].severity) == ("HIGH", "MEDIUM", "HIGH")
+    assert (items()["3.3.1"].severity, items()["3.3.2"].severity, items()["3.3.3"].severity) == (
+        "HIGH",
+        "MEDIUM",
+        "HIGH",
+    )
 
 
 @pytest.mark.parametrize(("section", "item", "check"), CHECKS, ids=lambda each: getattr(each, "name", ""))
@@ -102,7 +106,9 @@ def test_every_module_of_checks_belongs_to_a_section_or_serves_one(root: Path) -
     assert stems <= used
 
 
-@pytest.mark.parametrize("item", [item for item in items().values() if item.checks or item.formulas], ids=lambda i: i.id)
+@pytest.mark.parametrize(
+    "item", [item for item in items().values() if item.checks or item.formulas], ids=lambda i: i.id
+)
 def test_the_formulas_that_an_item_names_exist(item: Item) -> None:
     assert set(item.formulas) <= set(formulas()), item.id
 

@@ -30,6 +30,19 @@ HAND = {
     "fee": Fraction(-30000, 10000),
     "funding": Fraction(-60000, 10000),
     "convert": Fraction(2, 100) * 600 / Fraction(5, 4),
+    "mid": (Fraction("99.5") + Fraction("100.7")) / 2,
+    "microprice": (Fraction("99.5") * 2 + Fraction("100.1") * 6) / 8,
+    "quote": 123603 * 50,
+    "round_price": 123600 * 50,
+    "round_qty": 123 * 1000,
+    "drawdown": Fraction(120 - 90, 120),
+    "trade_signs": 99 - 100,
+    "lee_ready": 101 - 102,
+    "exposure": 3 - 4,
+    "liquidation_price": Fraction(2 * 20000 - 5700 - 100) / (2 - Fraction("0.1")),
+    "parse_ts": 86400 * 10**9 + 1,
+    "duration": 250,
+    "window_of": -60 * 10**9,
 }
 
 NAN, INF = float("nan"), float("inf")
@@ -37,6 +50,8 @@ LINEAR = {"kind": "linear", "multiplier": 1}
 INVERSE = {"kind": "inverse", "multiplier": 1}
 FIFO = {"cost_basis": "fifo", **LINEAR}
 SAMPLE = {"kind": "log", "ddof": 1, "periods_per_year": 365}
+LONG = {"qty": 1, "avg_px": 100, "margin": 10, "maintenance_rate": 0.01}
+TIER = {"maintenance_amount": 0, "maintenance_at": "mark"}
 
 # Inputs outside each domain.
 BAD = {
@@ -164,6 +179,207 @@ BAD = {
         {"amount": NAN, "asset": "USD", "currency": "USD", "rates": {}},
         {"amount": None, "asset": "BTC", "currency": "USD", "rates": {("BTC", "USD"): 5}},
     ],
+    "mid": [
+        {"bids": [(0, 1)], "asks": [(2, 1)], "min_qty": 0},
+        {"bids": [(1, 1)], "asks": [(-2, 1)], "min_qty": 0},
+        {"bids": [(1, -1)], "asks": [(2, 1)], "min_qty": 0},
+        {"bids": [(1, 1), (NAN, 1)], "asks": [(2, 1)], "min_qty": 0},
+        {"bids": [(1, 1)], "asks": [(2, 1), (3, NAN)], "min_qty": 5},
+        {"bids": [(1, 1)], "asks": [(INF, 1)], "min_qty": 0},
+        {"bids": [(1, INF)], "asks": [(2, 1)], "min_qty": 0},
+        {"bids": [(1, 1)], "asks": [(None, 1)], "min_qty": 0},
+        {"bids": [(1, 1)], "asks": [(2, 1)], "min_qty": -1},
+        {"bids": [(1, 1)], "asks": [(2, 1)], "min_qty": NAN},
+        {"bids": [], "asks": [(0, 1)], "min_qty": 0},
+    ],
+    "microprice": [
+        {"bid": 1, "bid_qty": 0, "ask": 2, "ask_qty": 0},
+        {"bid": 0, "bid_qty": 1, "ask": 2, "ask_qty": 1},
+        {"bid": 1, "bid_qty": 1, "ask": -2, "ask_qty": 1},
+        {"bid": 1, "bid_qty": -1, "ask": 2, "ask_qty": 3},
+        {"bid": 1, "bid_qty": 1, "ask": 2, "ask_qty": -1},
+        {"bid": NAN, "bid_qty": 1, "ask": 2, "ask_qty": 1},
+        {"bid": 1, "bid_qty": NAN, "ask": 2, "ask_qty": 1},
+        {"bid": 1, "bid_qty": 1, "ask": INF, "ask_qty": 1},
+        {"bid": 1, "bid_qty": 1, "ask": 2, "ask_qty": INF},
+        {"bid": None, "bid_qty": 1, "ask": 2, "ask_qty": 1},
+    ],
+    "quote": [
+        {"fair": 100, "half_spread": 0, "skew": 0, "tick": 10},
+        {"fair": 95, "half_spread": 5, "skew": -95, "tick": 1},
+        {"fair": 9, "half_spread": 1, "skew": 0, "tick": 10},
+        {"fair": 0, "half_spread": 1, "skew": 50, "tick": 1},
+        {"fair": -100, "half_spread": 1, "skew": 200, "tick": 1},
+        {"fair": 100, "half_spread": -1, "skew": 0, "tick": 3},
+        {"fair": 100, "half_spread": 1, "skew": 0, "tick": 0},
+        {"fair": 100, "half_spread": 1, "skew": 0, "tick": -1},
+        {"fair": NAN, "half_spread": 1, "skew": 0, "tick": 1},
+        {"fair": 100, "half_spread": NAN, "skew": 0, "tick": 1},
+        {"fair": 100, "half_spread": 1, "skew": NAN, "tick": 1},
+        {"fair": 100, "half_spread": 1, "skew": None, "tick": 1},
+        {"fair": 100, "half_spread": 1, "skew": 0, "tick": INF},
+    ],
+    "round_price": [
+        {"price": 0, "tick": 5, "side": "buy"},
+        {"price": -7, "tick": 5, "side": "sell"},
+        {"price": 7, "tick": 0, "side": "buy"},
+        {"price": 7, "tick": -5, "side": "sell"},
+        {"price": 7, "tick": 5, "side": "BUY"},
+        {"price": 7, "tick": 5, "side": "bid"},
+        {"price": 7, "tick": 5, "side": None},
+        {"price": NAN, "tick": 5, "side": "buy"},
+        {"price": 7, "tick": NAN, "side": "buy"},
+        {"price": INF, "tick": 5, "side": "sell"},
+        {"price": None, "tick": 5, "side": "sell"},
+    ],
+    "round_qty": [
+        {"qty": -1, "lot": 5},
+        {"qty": 7, "lot": 0},
+        {"qty": 7, "lot": -5},
+        {"qty": NAN, "lot": 5},
+        {"qty": 7, "lot": NAN},
+        {"qty": INF, "lot": 5},
+        {"qty": None, "lot": 5},
+    ],
+    "drawdown": [
+        {"equity": [100, NAN]},
+        {"equity": [NAN, 100]},
+        {"equity": [100, INF]},
+        {"equity": [-INF, 100]},
+        {"equity": [100, None, 90]},
+    ],
+    "trade_signs": [
+        {"prices": [1, 0], "first": 0},
+        {"prices": [-1, 2], "first": 0},
+        {"prices": [1, NAN], "first": 0},
+        {"prices": [1, None], "first": 0},
+        {"prices": [1, 2], "first": 2},
+        {"prices": [], "first": None},
+    ],
+    "lee_ready": [
+        {"trade_prices": [1, 2], "trade_ts": [1], "quote_ts": [], "bids": [], "asks": []},
+        {"trade_prices": [1], "trade_ts": [1], "quote_ts": [0], "bids": [], "asks": [2]},
+        {"trade_prices": [1], "trade_ts": [1], "quote_ts": [0], "bids": [1], "asks": []},
+        {"trade_prices": [1, 2], "trade_ts": [2, 1], "quote_ts": [0], "bids": [1], "asks": [2]},
+        {"trade_prices": [1], "trade_ts": [9], "quote_ts": [2, 1], "bids": [1, 1], "asks": [2, 2]},
+        {"trade_prices": [0], "trade_ts": [1], "quote_ts": [0], "bids": [1], "asks": [2]},
+        {"trade_prices": [1], "trade_ts": [1], "quote_ts": [0], "bids": [0], "asks": [2]},
+        {"trade_prices": [1], "trade_ts": [1], "quote_ts": [5], "bids": [1], "asks": [-2]},
+        {"trade_prices": [NAN], "trade_ts": [1], "quote_ts": [0], "bids": [1], "asks": [2]},
+        {"trade_prices": [1], "trade_ts": [1], "quote_ts": [0], "bids": [1], "asks": [NAN]},
+        {"trade_prices": [1], "trade_ts": [NAN], "quote_ts": [0], "bids": [1], "asks": [2]},
+        {"trade_prices": [1], "trade_ts": [1], "quote_ts": [None], "bids": [1], "asks": [2]},
+    ],
+    "exposure": [
+        {"position": 1, "open_orders": [("buy", -1)]},
+        {"position": 1, "open_orders": [("buy", 5), ("sell", -1)]},
+        {"position": 1, "open_orders": [("Buy", 1)]},
+        {"position": 1, "open_orders": [("ask", 1)]},
+        {"position": NAN, "open_orders": []},
+        {"position": None, "open_orders": []},
+        {"position": 1, "open_orders": [("buy", NAN)]},
+        {"position": 1, "open_orders": [("sell", INF)]},
+        {"position": 1, "open_orders": [("sell", None)]},
+    ],
+    "liquidation_price": [
+        {**LONG, **LINEAR, **TIER, "avg_px": 0},
+        {**LONG, **INVERSE, **TIER, "avg_px": -1},
+        {**LONG, **INVERSE, **TIER, "avg_px": None},
+        {**LONG, **LINEAR, **TIER, "avg_px": INF},
+        {**LONG, **LINEAR, **TIER, "qty": NAN},
+        {**LONG, **LINEAR, **TIER, "qty": None},
+        {**LONG, **LINEAR, **TIER, "margin": -1},
+        {**LONG, **LINEAR, **TIER, "margin": NAN},
+        {**LONG, **LINEAR, **TIER, "margin": INF},
+        {**LONG, **LINEAR, **TIER, "maintenance_rate": -0.01},
+        {**LONG, **LINEAR, **TIER, "maintenance_rate": 1},
+        {**LONG, **LINEAR, **TIER, "maintenance_rate": NAN},
+        {**LONG, **LINEAR, **TIER, "maintenance_amount": -1},
+        {**LONG, **LINEAR, **TIER, "maintenance_amount": NAN},
+        {**LONG, **LINEAR, **TIER, "multiplier": 0},
+        {**LONG, **LINEAR, **TIER, "multiplier": NAN},
+        {**LONG, **LINEAR, **TIER, "kind": "future"},
+        {**LONG, **LINEAR, **TIER, "maintenance_at": "last"},
+        {**LONG, **LINEAR, **TIER, "qty": 0, "maintenance_rate": 1},
+    ],
+    "parse_ts": [
+        {"text": text}
+        for text in (
+            "2026-11-22T10:00:00",
+            "2026-11-22T10:00:00.123",
+            "2026-11-22T10:00:00+0530",
+            "2026-11-22T10:00:00+05",
+            "2026-11-22T10:00:00+24:00",
+            "2026-11-22T10:00:00+05:60",
+            "2026-11-22T10:00:00 +05:30",
+            "2026-11-22T10:00:00z",
+            "2026-11-22T10:00:00ZZ",
+            "2026-11-22 10:00:00Z",
+            "2026-11-22t10:00:00Z",
+            "2026-11-22T10:00Z",
+            "2026-11-22T10:00:00.Z",
+            "2026-11-22T10:00:00.1234567890Z",
+            "2026-11-22T10:00:00.12 Z",
+            "2026-11-22T10:00:00,5Z",
+            "2026-11-22T10:00:000Z",
+            "2026-11-22T10:00:0Z",
+            "2026-11-22T10-00-00Z",
+            "2026-11-22T1:000:00Z",
+            "20261122T100000Z",
+            "2026-11-22Z",
+            "2026-W47-7T10:00:00Z",
+            "2026-326T10:00:00Z",
+            "26-11-22T10:00:00Z",
+            "2026-00-10T10:00:00Z",
+            "2026-13-10T10:00:00Z",
+            "2026-11-00T10:00:00Z",
+            "2026-11-31T10:00:00Z",
+            "2026-02-29T10:00:00Z",
+            "1900-02-29T10:00:00Z",
+            "0000-01-01T00:00:00Z",
+            "2026-11-22T24:00:00Z",
+            "2026-11-22T10:60:00Z",
+            "2016-12-31T23:59:60Z",
+            "2026-11-22T+1:00:00Z",
+            "-2026-11-22T10:00:00Z",
+            " 1700000000",
+            "1700000000 ",
+            "+1700000000",
+            "--1700000000",
+            "1700000000.5",
+            "1.7e9",
+            "1_700_000_000",
+            "0x6553f100",
+            "١٧٠٠٠٠٠٠٠٠",
+            "٢٠٢٦-11-22T10:00:00Z",
+            "now",
+            "NaN",
+            "-",
+            "",
+            1700000000,
+            1.7e9,
+            None,
+        )
+    ],
+    "duration": [
+        {"start_ns": 1, "end_ns": 0},
+        {"start_ns": -5, "end_ns": -6},
+        {"start_ns": 0.0, "end_ns": 1},
+        {"start_ns": 0, "end_ns": 1.5},
+        {"start_ns": NAN, "end_ns": 1},
+        {"start_ns": None, "end_ns": 1},
+        {"start_ns": "0", "end_ns": 1},
+        {"start_ns": 2**63 - 1, "end_ns": -(2**63)},
+    ],
+    "window_of": [
+        {"ts_ns": 1, "width_ns": 0},
+        {"ts_ns": 1, "width_ns": -60},
+        {"ts_ns": 1.0, "width_ns": 60},
+        {"ts_ns": 1, "width_ns": 60.0},
+        {"ts_ns": NAN, "width_ns": 60},
+        {"ts_ns": None, "width_ns": 60},
+        {"ts_ns": "1", "width_ns": 60},
+    ],
 }
 CASES = [
     pytest.param(name, case, id=f"{name}-{number}") for name, bad in BAD.items() for number, case in enumerate(bad)
@@ -171,8 +387,8 @@ CASES = [
 
 
 def last(value: object) -> Fraction:
-    """Return a result as a fraction, of a list or array its last element."""
-    if isinstance(value, list) or (isinstance(value, np.ndarray) and value.ndim):
+    """Return a result as a fraction, of a list, a pair or an array its last element."""
+    if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim):
         value = value[-1]
     return Fraction(float(value) if isinstance(value, np.ndarray) else value)
 
@@ -229,10 +445,11 @@ def test_oracle_and_kernel_take_the_same_arguments_and_no_silent_convention(name
     defaults = {key for key, parameter in exact.items() if parameter.default is not parameter.empty}
     assert defaults <= {"alpha", "span"}, "one of the two is needed, neither has a value of its own"
     conventions = {"kind", "multiplier", "cost_basis", "init", "alpha", "span", "ddof", "periods_per_year"}
+    conventions |= {"maintenance_amount", "maintenance_at"}
     assert {key for key, parameter in exact.items() if parameter.kind is parameter.KEYWORD_ONLY} == conventions & set(
         exact
     )
-    unitless = {"kind", "cost_basis", "init", "asset", "currency"}
+    unitless = {"kind", "cost_basis", "init", "asset", "currency", "side", "maintenance_at"}
     assert set(formula.units) - {"return"} == set(exact) - unitless - ({"kind"} if "kind" in exact else set())
 
 

@@ -20,9 +20,9 @@ def item(status: str, severity: str = "HIGH", *findings: str, id: str = "1.3.2")
 
 def finding(severity: str, *, waived: bool = False, item: str = "1.3.2", id: str = "") -> Finding:
     return Finding(
-        id=id or f"{item}:check:{severity}", item=item, severity=severity, title=f"a {severity} one", location="pnl:1",
-        category="", description="", current="", correct="", impact=Impact("", None, ""), fix="", test="", waived=waived,
-        check="check", key="", session="s", count=1, occurrences=(), work=(), cause="",
+        id=id or f"{item}:check:{severity}", item=item, severity=severity, title=f"a {severity} one", location="",
+        category="", description="", current="", correct="", impact=Impact("", None, ""), fix="", test="",
+        waived=waived, check="check", key="", session="s", count=1, occurrences=(), work=(), cause="",
     )  # fmt: skip
 
 
@@ -47,6 +47,7 @@ TABLE = [
     ("waived, HIGH", *failed("HIGH", waived=True), CONDITIONS),
     ("waived, MEDIUM", *failed("MEDIUM", waived=True), CONDITIONS),
     ("waived, LOW", *failed("LOW", waived=True), READY),
+    ("a MEDIUM finding of no item", [], [finding("MEDIUM")], CONDITIONS),
 ]  # fmt: skip
 
 
@@ -59,7 +60,7 @@ def test_one_item_decides(name: str, items: list[ItemResult], findings: list[Fin
     assert verdict(items, findings, ["1.3.1 realized_pnl: crashed"]) == NOT_READY
 
 
-@pytest.mark.parametrize(("one", "other"), product(TABLE, TABLE), ids=lambda row: row[0].replace(" ", "-"))
+@pytest.mark.parametrize(("one", "other"), list(product(TABLE, TABLE)), ids=lambda row: row[0].replace(" ", "-"))
 def test_the_worse_of_two_items_decides(one: tuple, other: tuple) -> None:
     order = [READY, CONDITIONS, NOT_READY]
     worse = order[max(order.index(one[3]), order.index(other[3]))]

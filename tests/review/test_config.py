@@ -16,7 +16,9 @@ EVIDENCE = b"minutes of the drill of 3 March\n"
 SHA256 = "806db78248a6a281ba5391372cbf541e7b3c4de879640f2ac1fbb6c2b159d6e3"
 
 WAIVER = '[[waiver]]\nitem = "1.3.2"\nreason = "known"\nowner = "A. Person"\nexpires = 2026-12-31\n'
-ATTESTATION = f'[[attestation]]\nitem = "7.1"\nperson = "B. Person"\ndate = 2026-03-03\nfile = "drill.txt"\nsha256 = "{SHA256}"\n'
+ATTESTATION = (
+    f'[[attestation]]\nitem = "7.1"\nperson = "B. Person"\ndate = 2026-03-03\nfile = "drill.txt"\nsha256 = "{SHA256}"\n'
+)
 BESIDE = '[[not_applicable]]\nitem = "1.3.5"\nreason = "one currency"\nperson = "C. Person"\ndate = 2026-03-03\n'
 
 
@@ -28,7 +30,9 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_every_kind_of_entry(tmp_path: Path) -> None:
-    finding = WAIVER.replace('item = "1.3.2"', 'finding = "1.3.3:fee_rate:BTC-USDT"').replace("2026-12-31", '"2026-12-31"')
+    finding = WAIVER.replace('item = "1.3.2"', 'finding = "1.3.3:fee_rate:BTC-USDT"').replace(
+        "2026-12-31", '"2026-12-31"'
+    )
     source = '[source]\nhot_path = ["pkg:on_book"]\n'
     assert read_config(write(tmp_path, WAIVER + finding + ATTESTATION + BESIDE + source)) == ReviewConfig(
         waivers=(

@@ -57,8 +57,8 @@ def stored(table: pa.Table, **options: Any) -> bytes:
 
 NUMBERS = [
     "nan", "NaN", "-inf", "Infinity", "cheap", "1,5", "1 000", "0x10", "१२", "--1", "+-1", "1.2.3", ".", "-", "e5",
-    "1e", "1e400", "1e39", "1e38", "9" * 39, "9" * 5000, "1e-500", "1e-325", "1e99999", "0." + "0" * 324 + "1", " 1", "1_000",
-    "NA", "null", "1/3", "60000.1USDT", "-1", "-0.0000001", "-1e-5",
+    "1e", "1e400", "1e39", "1e38", "9" * 39, "9" * 5000, "1e-500", "1e-325", "1e99999", "0." + "0" * 324 + "1",
+    " 1", "1_000", "NA", "null", "1/3", "60000.1USDT", "-1", "-0.0000001", "-1e-5",
 ]  # fmt: skip
 
 
@@ -74,7 +74,8 @@ TIMES = [
     "yesterday", "2024-13-01T00:00:00Z", "2024-02-30T00:00:00Z", "2025-02-29T00:00:00+00:00", "2024-01-01T24:00:00Z",
     "1600-01-01T00:00:00Z", "2300-01-01T00:00:00Z", "2262-04-11T23:47:16.854775808Z", "1e18", "1741003200.5", "1.7e18",
     "9223372036854775808", "-9223372036854775809", "9" * 5000, "0x10", "+1", "--1", "१२", "nan",
-    "2024-01-01T00:00:00.1234567891Z", "2024-01-01T00:00:00+25:00", "03/01/2024 12:00", "Mon, 03 Mar 2025 12:00:00 GMT", "2024-01-01T00:00:00 UTC",
+    "2024-01-01T00:00:00.1234567891Z", "2024-01-01T00:00:00+25:00", "03/01/2024 12:00",
+    "Mon, 03 Mar 2025 12:00:00 GMT", "2024-01-01T00:00:00 UTC",
 ]  # fmt: skip
 
 
@@ -110,7 +111,8 @@ def test_a_time_that_is_none_is_refused(refused: Refused, value: str, beside: st
         ("book", BOOK, "1,1,A,1,delta,,,\n", "1,1,A,1,delta,,2,1\n",
          "side", "side, price and qty, or none of them"),
         ("fills", "ts_exchange,ts_local,symbol,exec_id,side,price,qty,liquidity,fee,fee_asset\n",
-         "1,1,A,e1,buy,1,1,maker,-0.1,USDT\n", "1,1,A,e2,buy,1,1,Maker,-0.1,USDT\n", "liquidity", "one of maker, taker"),
+         "1,1,A,e1,buy,1,1,maker,-0.1,USDT\n", "1,1,A,e2,buy,1,1,Maker,-0.1,USDT\n", "liquidity",
+         "one of maker, taker"),
         ("fills", "ts_exchange,ts_local,symbol,exec_id,side,price,qty,liquidity,fee,fee_asset\n",
          "1,1,A,e1,buy,1,1,maker,-0.1,USDT\n", "1,1,A,e2,buy,1,1,,nan,USDT\n", "fee",
          "a decimal such as 61800.25: what the venue sent is a number"),

@@ -1,0 +1,244 @@
+r"""Who started a trade: the tick rule, and Lee and Ready's.
+
+.. math::
+
+    \text{tick rule: } \operatorname{sgn}(p_i - p_{i-1}), \text{ or the sign before where that is 0} \qquad
+    \text{Lee-Ready: } \operatorname{sgn}(2 p_i - b - a), \text{ or the tick rule's where that is 0}
+
++1 is a buyer's trade, -1 a seller's, 0 unknown. The tick rule compares with the last trade at another price; until the
+price first changes it has no answer and gives what it is told to. Lee-Ready compares with the mid of the quote in
+force, the last one strictly before the trade: a quote of the same instant is the trade's effect. At the mid, and before
+the first quote, it takes the tick rule's answer, 0 before the price first changes. There is no lag of five seconds,
+which was for hand-entered quotes. A locked or crossed quote has a mid as any other. Comparisons are of integers: a
+float counts as the shortest decimal that prints as it.
+
+Undefined, and an error: a price at or below 0, a NaN, lists of unequal length, times of trades or of quotes that fall,
+a first sign other than -1, 0, 1. A sign does not depend on anything that comes after its trade, nor on the scale of the
+prices.
+
+References
+----------
+Lee, Ready (1991), "Inferring Trade Direction from Intraday Data", Journal of Finance 46(2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mmverify.errors import Undefined
+from mmverify.formulas import Example, Formula, Number, rational
+from mmverify.formulas.rounding import as_printed, scaled_integers
+
+
+def trade_signs_exact(prices: Sequence[Number], first: int) -> list[int]:
+    """Sign trades by the tick rule, one after the other.
+
+    Parameters
+    ----------
+    prices : Sequence[Number], length n
+        Trade prices in order of time, > 0. [quote/base]
+    first : {-1, 0, 1}
+        Sign of the trades before the price first changes. [1]
+
+    Returns
+    -------
+    list[int], length n
+        +1 for a buyer's trade, -1 for a seller's. [1]
+
+    Raises
+    ------
+    Undefined
+        If an input is outside its domain.
+    """
+    if first not in (-1, 0, 1):
+        raise Undefined(f"first is {first!r}; should be -1, 0 or 1")
+    signs: list[int] = []
+    sign = first
+    before: Fraction | None = None
+    for price in map(as_printed, prices):
+        if price <= 0:
+            raise Undefined(f"the sign of a trade at {price} is not defined")
+        if before is not None and price != before:
+            sign = 1 if price > before else -1
+        signs.append(sign)
+        before = price
+    return signs
+
+
+def trade_signs(prices: ArrayLike, first: int) -> NDArray[np.int8]:
+    """Sign an array of trades by the tick rule.
+
+    Parameters
+    ----------
+    prices : array_like of int, shape (n,)
+        Trade prices in order of time, > 0. [quote/base, scaled]
+    first : {-1, 0, 1}
+        Sign of the trades before the price first changes. [1]
+
+    Returns
+    -------
+    ndarray of int8, shape (n,)
+        +1 for a buyer's trade, -1 for a seller's, exact. [1]
+
+    Raises
+    ------
+    Undefined
+        If an input is outside its domain.
+    """
+    (p,) = scaled_integers(prices, terms=1)
+    if p.ndim != 1 or first not in (-1, 0, 1) or not (p > 0).all():
+        raise Undefined("the tick rule needs one row of prices above 0, and a first sign of -1, 0 or 1")
+    moves = np.full(len(p), first, dtype=np.int8)
+    moves[1:] = np.greater(p[1:], p[:-1]).astype(np.int8) - np.less(p[1:], p[:-1]).astype(np.int8)
+    newest = np.maximum.accumulate(np.where(moves != 0, np.arange(len(p)), 0))
+    return moves[newest]
+
+
+def lee_ready_exact(
+    trade_prices: Sequence[Number],
+    trade_ts: Sequence[Number],
+    quote_ts: Sequence[Number],
+    bids: Sequence[Number],
+    asks: Sequence[Number],
+) -> list[int]:
+    """Sign trades by Lee and Ready's rule, one after the other.
+
+    Parameters
+    ----------
+    trade_prices : Sequence[Number], length n
+        Trade prices, > 0. [quote/base]
+    trade_ts : Sequence[Number], length n
+        Their times, none before the one in front of it. [ns]
+    quote_ts : Sequence[Number], length m
+        Times of the quotes, none before the one in front of it; of one time the last is in force. [ns]
+    bids, asks : Sequence[Number], length m
+        Best prices of the quotes, > 0. [quote/base]
+
+    Returns
+    -------
+    list[int], length n
+        +1 for a buyer's trade, -1 for a seller's, 0 unknown. [1]
+
+    Raises
+    ------
+    Undefined
+        If an input is outside its domain.
+    """
+    if len(trade_prices) != len(trade_ts) or not len(quote_ts) == len(bids) == len(asks):
+        raise Undefined("lists of unequal length have no trade signs")
+    times, quoted = [rational(ts) for ts in trade_ts], [rational(ts) for ts in quote_ts]
+    if any(later < earlier for row in (times, quoted) for earlier, later in pairwise(row)):
+        raise Undefined("trades or quotes out of order have no signs")
+    both = [(as_printed(bid), as_printed(ask)) for bid, ask in zip(bids, asks, strict=True)]
+    if any(bid <= 0 or ask <= 0 for bid, ask in both):
+        raise Undefined("a quote at or below 0 signs no trade")
+    signs: list[int] = []
+    seen = 0
+    by_tick = trade_signs_exact(trade_prices, 0)
+    for price, ts, tick_sign in zip(map(as_printed, trade_prices), times, by_tick, strict=True):
+        while seen < len(quoted) and quoted[seen] < ts:
+            seen += 1
+        mid = sum(both[seen - 1]) / 2 if seen else price
+        signs.append(1 if price > mid else -1 if price < mid else tick_sign)
+    return signs
+
+
+def lee_ready(
+    trade_prices: ArrayLike, trade_ts: ArrayLike, quote_ts: ArrayLike, bids: ArrayLike, asks: ArrayLike
+) -> NDArray[np.int8]:
+    """Sign an array of trades by Lee and Ready's rule, finding their quotes by binary search.
+
+    Parameters
+    ----------
+    trade_prices : array_like of int, shape (n,)
+        Trade prices at one scale, > 0. [quote/base, scaled]
+    trade_ts : array_like of int, shape (n,)
+        Their times, none before the one in front of it. [ns]
+    quote_ts : array_like of int, shape (m,)
+        Times of the quotes, none before the one in front of it; of one time the last is in force. [ns]
+    bids, asks : array_like of int, shape (m,)
+        Best prices of the quotes at the same scale, > 0. [quote/base, scaled]
+
+    Returns
+    -------
+    ndarray of int8, shape (n,)
+        +1 for a buyer's trade, -1 for a seller's, 0 unknown, exact. [1]
+
+    Raises
+    ------
+    Undefined
+        If an input is outside its domain.
+    """
+    p, b, a = scaled_integers(trade_prices, bids, asks, terms=4)
+    times, quoted = scaled_integers(trade_ts, quote_ts, terms=1)
+    if p.ndim != 1 or p.shape != times.shape or b.ndim != 1 or not b.shape == a.shape == quoted.shape:
+        raise Undefined("trades and quotes need rows of one length each")
+    if (times[1:] < times[:-1]).any() or (quoted[1:] < quoted[:-1]).any():
+        raise Undefined("trades and quotes need to be in order of time")
+    if not ((b > 0).all() and (a > 0).all()):
+        raise Undefined("quotes need prices above 0")
+    signs = trade_signs(p, 0)
+    newest = np.searchsorted(quoted, times, side="left") - 1
+    known = newest >= 0
+    distance = 2 * p[known] - (b + a)[newest[known]]
+    signs[known] = np.where(distance > 0, 1, np.where(distance < 0, -1, signs[known]))
+    return signs
+
+
+TRADE_SIGNS = Formula(
+    name="trade_signs",
+    tex=r"\operatorname{sgn}(p_i - p_{i-1}), \text{ or the sign before where that is 0}",
+    units={"prices": "quote/base", "first": "1", "return": "1"},
+    exact=trade_signs_exact,
+    fast=trade_signs,
+    error_bound="none: scaled integers",
+    items=("3.2.1",),
+    example=Example(
+        text="The price falls from 100 to 99, then trades there again.",
+        inputs={"prices": [100, 99, 99], "first": 0},
+        steps=(
+            "first trade: 0, no price before it",
+            "second trade: 99 - 100 = -1, a seller's",
+            "third trade: 99 - 99 = 0, no change, so the sign before stays: -1",
+        ),
+        result="-1",
+    ),
+)
+
+LEE_READY = Formula(
+    name="lee_ready",
+    tex=r"\operatorname{sgn}(2 p_i - b - a), \text{ or the tick rule's where that is 0}",
+    units={
+        "trade_prices": "quote/base",
+        "trade_ts": "ns",
+        "quote_ts": "ns",
+        "bids": "quote/base",
+        "asks": "quote/base",
+        "return": "1",
+    },
+    exact=lee_ready_exact,
+    fast=lee_ready,
+    error_bound="none: scaled integers",
+    items=("3.2.1",),
+    example=Example(
+        text="A trade at 5 before any quote, and one at 20 under the quote of 10; the quote of 20 is its effect.",
+        inputs={
+            "trade_prices": [102, 101],
+            "trade_ts": [5, 20],
+            "quote_ts": [10, 20],
+            "bids": [100, 90],
+            "asks": [102, 92],
+        },
+        steps=(
+            "quote in force at 20: the last before it, of 10, 100 bid and 102 asked",
+            "2 x price = 2 x 101 = 202 = 100 + 102 = bid + ask, so the trade is at the mid",
+            "tick rule: 101 - 102 = -1",
+        ),
+        result="-1",
+    ),
+)
