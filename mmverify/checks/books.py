@@ -16,7 +16,7 @@ from itertools import accumulate, count
 import numpy as np
 from numpy.typing import NDArray
 
-from mmverify.checks.known import Rates, Rows, Timeline, Times, timeline
+from mmverify.checks.known import Rates, Rows, Timeline, timeline
 from mmverify.numeric import Mask
 from mmverify.replay.lots import match
 from mmverify.session.load import Session, Table, need_instruments
@@ -73,8 +73,11 @@ def instruments(session: Session) -> dict[str, Instrument]:
             word["settle"].text(first) or (base if kind == "inverse" else quote),
             value("multiplier", first) or Fraction(1),
             tuple(
-                (-(2**63) if since.missing[row] else int(since.values[row]), value("maker_fee", row),
-                 value("taker_fee", row))
+                (
+                    -(2**63) if since.missing[row] else int(since.values[row]),
+                    value("maker_fee", row),
+                    value("taker_fee", row),
+                )
                 for row in rows
             ),
         )
@@ -200,8 +203,10 @@ class Mistake:
 
 
 RIGHT = Mistake()
-_COLUMNS = ("ts_exchange", "ts_local", "symbol", "exec_id", "client_order_id", "side", "price", "qty", "liquidity",
-            "fee", "fee_asset", "fee_rate", "correction_of", "kind")
+_COLUMNS = (
+    "ts_exchange", "ts_local", "symbol", "exec_id", "client_order_id", "side", "price", "qty", "liquidity", "fee",
+    "fee_asset", "fee_rate", "correction_of", "kind",
+)  # fmt: skip
 
 
 def fills_table(session: Session) -> Table:
@@ -281,9 +286,19 @@ def ledger(session: Session, symbol: str, mistake: Mistake = RIGHT) -> Ledger:
     if worthless:
         opened = len(position)
     return Ledger(
-        instrument=instrument, line=line, orders=table.words("client_order_id").codes[rows], prices=prices, price_unit=price_unit, deltas=deltas, position=position,
-        realized=realized, cost=cost, fee_steps=fee_steps, qty_unit=10**qty_scale,
-        money_unit=instrument.multiplier / (value_unit * 10**qty_scale), opened=opened,
+        instrument=instrument,
+        line=line,
+        orders=table.words("client_order_id").codes[rows],
+        prices=prices,
+        price_unit=price_unit,
+        deltas=deltas,
+        position=position,
+        realized=realized,
+        cost=cost,
+        fee_steps=fee_steps,
+        qty_unit=10**qty_scale,
+        money_unit=instrument.multiplier / (value_unit * 10**qty_scale),
+        opened=opened,
         trusted_until=_trusted_until(session, instrument, line, position, 10**qty_scale),
         flaws=tuple(flaws + fee_flaws),
     )
@@ -302,10 +317,8 @@ def _replay(
     base_fees: list[int],
 ) -> tuple[list[int], list[int], list[int]]:
     """Match lots; where a report restates an earlier one, match again as if it had always been so."""
-    for n in np.flatnonzero(repeats):
-        deltas[n] = 0
-    for n, _, _ in segments:
-        deltas[n] = 0
+    for still in [*np.flatnonzero(repeats).tolist(), *(n for n, _, _ in segments)]:
+        deltas[still] = 0
     paid = list(base_fees)
     start = (lot[0], 0, lot[0] * lot[1]) if lot else (0, 0, 0)
     position, realized, cost = [start[0]], [start[1]], [start[2]]
@@ -392,19 +405,17 @@ def _order_prices(session: Session, table: Table, rows: Rows) -> list[int]:
     return out
 
 
-def _order_averages(
-    table: Table, rows: Rows, prices: list[int], deltas: list[int], once: Mask, how: str
-) -> list[int]:
+def _order_averages(table: Table, rows: Rows, prices: list[int], deltas: list[int], once: Mask, how: str) -> list[int]:
     """Return each fill's price as the average over its order's fills: by quantity, or of the bare prices."""
     orders = table.words("client_order_id").codes[rows]
     out = list(prices)
     for order in np.unique(orders[orders >= 0]):
         members = np.flatnonzero((orders == order) & once)
         weights = [abs(deltas[n]) if how == "weighted" else 1 for n in members]
-        if len(members) > 1 and sum(weights):
-            mean = Fraction(sum(w * prices[n] for w, n in zip(weights, members, strict=True)), sum(weights))
+        if len(members) > 1 and any(weights):
+            total = sum(weight * prices[n] for weight, n in zip(weights, members, strict=True))
             for n in members:
-                out[n] = round(mean)
+                out[n] = round(Fraction(total, sum(weights)))
     return out
 
 
@@ -462,7 +473,8 @@ def _fees(
             if reading == 0:
                 slack.append(0 if repeats[n] else round(fee.tolerance(row) * factor * FEE_UNIT))
         readings.append(steps)
-    readings += [_revalued(steps, amounts, kinds, prices, segments) for steps in readings if "base" in kinds and segments]
+    if "base" in kinds and segments:
+        readings += [_revalued(steps, amounts, kinds, prices, segments) for steps in readings]
     unique: list[list[int]] = []
     for steps in readings:
         if steps not in unique:
@@ -507,7 +519,8 @@ def _opening(session: Session, instrument: Instrument, line: Timeline) -> tuple[
     first = int(line.times[0]) if len(line) else _FOREVER
     qty, price = Fraction(0), None
     for table_name, key, value, number in (
-        ("balances", "asset", instrument.base, "total"), ("positions", "symbol", instrument.symbol, "qty"),
+        ("balances", "asset", instrument.base, "total"),
+        ("positions", "symbol", instrument.symbol, "qty"),
     ):
         if table_name == "balances" and instrument.kind != "spot":
             continue
@@ -540,7 +553,8 @@ def _trusted_until(session: Session, instrument: Instrument, line: Timeline, pos
         return _FOREVER
     newest = -_FOREVER
     for table_name, key, value, number in (
-        ("balances", "asset", instrument.base, "total"), ("positions", "symbol", instrument.symbol, "qty"),
+        ("balances", "asset", instrument.base, "total"),
+        ("positions", "symbol", instrument.symbol, "qty"),
     ):
         if table_name == "balances" and instrument.kind != "spot":
             continue

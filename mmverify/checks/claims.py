@@ -1,4 +1,4 @@
-"""Hold the bot's claims against what the evidence gives: screen a column in float64, judge the doubtful rows exactly."""
+"""Hold the bot's claims against what the evidence gives: a column screened in float64, doubtful rows judged exactly."""
 
 from __future__ import annotations
 
@@ -209,8 +209,11 @@ class Claims:
         """Whether each part is converted when it is booked, as the stated convention of a ``*`` row may be."""
         return self.symbol == "*" and self.session.convention("conversion") == "fill"
 
-    def candidates(self, money: Money, mistake: Mistake = RIGHT) -> Candidates:
-        """Return what `money` of the books may amount to at a row, in the row's currency."""
+    def candidates(self, money: Money, mistake: Mistake = RIGHT, *, of_lots: bool = True) -> Candidates:
+        """Return what `money` of the books may amount to at a row, in the row's currency.
+
+        What is made of lots is not known before the ledger's first state with a known entry.
+        """
         books = [ledger(self.session, book.instrument.symbol, mistake) for book in self.books]
         rates = Rates.of(self.session)
 
@@ -221,7 +224,7 @@ class Claims:
             return rates.booked(steps, book.instrument.settle, currency, book.line.times.tolist())
 
         def amounts(book: Ledger, n: int, row: int) -> list[Fraction]:
-            if n < book.opened:
+            if of_lots and n < book.opened:
                 return []
             if self.at_fill:
                 return booked(book, self.currency(row))[n]
@@ -238,13 +241,19 @@ class Claims:
 
         return of_row
 
+    def judged(self, values: Candidates) -> Mask:
+        """Return which claims have anything to be held to."""
+        if self.native and not self.book.opened:
+            return np.ones(len(self.rows), dtype=bool)
+        return np.array([bool(list(values(row))) for row in self.rows.tolist()])
+
     def confirmed(self) -> Mask:
         """Return which claims lie within what the venue confirms, so that no fill can be missing."""
-        return np.logical_and.reduce([self.at <= book.trusted_until for book in self.books])
+        return np.asarray(np.logical_and.reduce([self.at <= book.trusted_until for book in self.books]))
 
     def closings(self) -> Rows:
         """Return how many reports up to each claim realized anything."""
-        return np.sum([book.closings[book.line.span(self.at)[1]] for book in self.books], axis=0)
+        return np.asarray(np.sum([book.closings[book.line.span(self.at)[1]] for book in self.books], axis=0))
 
 
 def pnl_table(session: Session) -> Table:

@@ -1,4 +1,4 @@
-"""The arithmetic of a finding, worked by hand on the smallest set of records that shows it: symbols, numbers, result."""
+"""The arithmetic of a finding, worked by hand on the smallest set of records that shows it."""
 
 from __future__ import annotations
 
@@ -118,8 +118,11 @@ def unrealized_work(claims: Claims, wrong: Wrong, kind: str, prices: Sequence[Fr
     """Work the open position at the price last known."""
     book = claims.book
     low, high = claims.spans[0][wrong.first]
-    n = min(range(low, high + 1), key=lambda n: min((abs(book.unrealized_at(n, p) - wrong.first_should) for p in prices if p),
-                                                    default=Fraction(0)))  # fmt: skip
+
+    def distance(n: int) -> Fraction:
+        return min((abs(book.unrealized_at(n, p) - wrong.first_should) for p in prices if p), default=Fraction(0))
+
+    n = min(range(low, high + 1), key=distance)
     qty = book.qty_at(n)
     if not qty:
         return ("the position is flat, so nothing is unrealized",)
@@ -194,7 +197,8 @@ def funding_work(claims: Claims, wrong: Wrong) -> tuple[str, ...]:
         return ()
     flow = payments(claims.session, claims.book.instrument.symbol)
     known = [n for n, at in enumerate(flow.line.times.tolist()) if at <= claims.time(wrong.first)]
-    parts = [(f"funding:{int(flow.line.rows[n]) + 1}: {text(flow.amounts[n])} {flow.asset}", flow.amounts[n]) for n in known]
+    paid = [(int(flow.line.rows[n]) + 1, flow.amounts[n]) for n in known]
+    parts = [(f"funding:{row}: {text(amount)} {flow.asset}", amount) for row, amount in paid]
     return tuple(_summed(parts, "funding received"))
 
 
@@ -208,10 +212,9 @@ def total_work(parts: dict[str, list[Fraction]], once: dict[str, int], should: F
 
 def sum_work(parts: Sequence[tuple[str, Fraction, Fraction]], currency: str) -> tuple[str, ...]:
     """Work the sum of the symbols' rows: place, amount, rate into `currency`."""
-    lines = [
-        f"{where}: {text(amount)}" + ("" if rate == 1 else f" x {text(rate)} = {decimal_text(amount * rate)} {currency}")
-        for where, amount, rate in parts
-    ]
+    lines = [f"{where}: {text(amount)}" for where, amount, _ in parts]
+    for place, (_, amount, rate) in enumerate(parts):
+        lines[place] += "" if rate == 1 else f" x {text(rate)} = {decimal_text(amount * rate)} {currency}"
     total = sum((amount * rate for _, amount, rate in parts), Fraction(0))
     return (*lines, " + ".join(text(a * r) for _, a, r in parts) + f" = {decimal_text(total)} {currency}")
 

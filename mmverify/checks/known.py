@@ -1,7 +1,7 @@
 """What was known at a claim: the rows of another table that the bot may have had when it wrote this one.
 
-Last known is the newest row at or before the claim by the bot's clock; at equal time with or without it, or any state up
-to ``timing.claim_lag_ms`` before. A venue table without the bot's clock is read by the venue's, give or take
+Last known is the newest row at or before the claim by the bot's clock; at equal time with or without it, or any state
+up to ``timing.claim_lag_ms`` before. A venue table without the bot's clock is read by the venue's, give or take
 ``timing.max_clock_skew_ms``.
 """
 
@@ -83,7 +83,7 @@ class Rates:
         pairs = {}
         for asset in assets.names:
             for currency in currencies.names:
-                which = assets.is_(asset) & currencies.is_(currency) & np.asarray(rate.ints > 0)
+                which = assets.is_(asset) & currencies.is_(currency) & np.asarray(np.greater(rate.ints, 0))
                 if which.any():
                     line = timeline(session, table, which)
                     pairs[asset, currency] = (line, [rate.fraction(int(row)) for row in line.rows])
@@ -145,9 +145,7 @@ class Rates:
         return sums
 
 
-def _converted(
-    amount: Fraction, asset: str, currency: str, rates: dict[tuple[str, str], Fraction]
-) -> Fraction | None:
+def _converted(amount: Fraction, asset: str, currency: str, rates: dict[tuple[str, str], Fraction]) -> Fraction | None:
     try:
         return convert_exact(amount, asset, currency, rates)
     except ArithmeticError:

@@ -24,7 +24,9 @@ FeeStep = Callable[[int, int, str], int]
 
 _BOOKING = {
     "the order's price was used in place of the fill's": Mistake(order_price=True),
-    "the entry of an inverse contract was averaged arithmetically, where it is harmonic": Mistake(arithmetic_entry=True),
+    "the entry of an inverse contract was averaged arithmetically, where it is harmonic": Mistake(
+        arithmetic_entry=True
+    ),
     "the linear formula was used on an inverse contract": Mistake(linear_formula=True),
     "average cost was used": Mistake(cost_basis="average"),
     "FIFO was used": Mistake(cost_basis="fifo"),
@@ -128,9 +130,12 @@ def of_unrealized(claims: Claims, known: Priced, kind: str) -> Suspects:
     own = claims.table.decimals("price")
     beside = {row: [own.fraction(row)] if own.known[row] else [] for row in rows}
     yield "the price beside it was used, which is not of the stated type", unrealized_values(claims, beside)
-    yield "fees were taken off it", lambda row: [
-        value - fee for value in right(row) for fee in claims.candidates(lambda book, n: [book.fees_at(n)])(row)
-    ]
+    yield (
+        "fees were taken off it",
+        lambda row: [
+            value - fee for value in right(row) for fee in claims.candidates(lambda book, n: [book.fees_at(n)])(row)
+        ],
+    )
 
 
 def of_fees(claims: Claims) -> Suspects:
@@ -141,7 +146,7 @@ def of_fees(claims: Claims) -> Suspects:
             fees = book.fee_steps
             return [Fraction(sum(map(step, fees.readings[0][:n], fees.paid[:n], fees.kinds[:n])), FEE_UNIT)]
 
-        return claims.candidates(money)
+        return claims.candidates(money, of_lots=False)
 
     def total(book: Ledger, n: int) -> list[Fraction]:
         return [book.fees_at(n)]
@@ -150,15 +155,29 @@ def of_fees(claims: Claims) -> Suspects:
     yield "rebates were taken as costs", summed(lambda due, paid, kind: abs(due))
     yield "the sign was turned", summed(lambda due, paid, kind: -due)
     for asset, words in (("third", "a third asset"), ("base", "the base asset")):
-        yield f"fees in {words} were left out", summed(lambda due, paid, kind, a=asset: 0 if kind == a else due)
-        yield (
-            f"fees in {words} were added unconverted",
-            summed(lambda due, paid, kind, a=asset: paid if kind == a else due),
-        )
+        yield f"fees in {words} were left out", summed(_replaced(asset, unconverted=False))
+        yield f"fees in {words} were added unconverted", summed(_replaced(asset, unconverted=True))
     yield "fees were left out altogether", summed(lambda due, paid, kind: 0)
-    yield "the last fee was left out", claims.candidates(lambda book, n: total(book, max(n - 1, 0)))
-    yield "repeated execution reports were charged again", claims.candidates(total, Mistake(count_repeats=True))
-    yield "the fee changes of corrections were ignored", claims.candidates(total, Mistake(ignore_corrections=True))
+    yield "the last fee was left out", claims.candidates(lambda book, n: total(book, max(n - 1, 0)), of_lots=False)
+    yield (
+        "repeated execution reports were charged again",
+        claims.candidates(total, Mistake(count_repeats=True), of_lots=False),
+    )
+    yield (
+        "the fee changes of corrections were ignored",
+        claims.candidates(total, Mistake(ignore_corrections=True), of_lots=False),
+    )
+
+
+def _replaced(asset: str, *, unconverted: bool) -> FeeStep:
+    """Return the step that takes fees of one kind of asset as printed, or not at all."""
+
+    def step(due: int, paid: int, kind: str) -> int:
+        if kind != asset:
+            return due
+        return paid if unconverted else 0
+
+    return step
 
 
 def funding_values(claims: Claims, step: Callable[[Fraction], Fraction]) -> Candidates:

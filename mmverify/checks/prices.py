@@ -77,7 +77,8 @@ def _best_prices(
     session: Session, symbol: str, at: Times, min_qty: Fraction
 ) -> tuple[dict[int, Best], list[tuple[int, int]]]:
     """Replay the book; return its best prices after each count of updates that a claim may have seen."""
-    table = session.table("book", "ts_exchange", "ts_local", "symbol", "seq", "prev_seq", "kind", "side", "price", "qty")
+    columns = ("ts_exchange", "ts_local", "symbol", "seq", "prev_seq", "kind", "side", "price", "qty")
+    table = session.table("book", *columns)
     line = timeline(session, table, table.words("symbol").is_(symbol))
     rows = line.rows
     seq, prev, kind, side = table.whole("seq"), table.whole("prev_seq"), table.words("kind"), table.words("side")
@@ -132,5 +133,3 @@ def candidates(
             return [[] for _ in at]
         return book_prices(session, symbol, kind, at, directions)
     return venue_prices(session, symbol, kind, at).known if session.has("marks") else [[] for _ in at]
-
-

@@ -11,19 +11,43 @@ import numpy as np
 from mmverify.checks import Breach, Looked, gather, mistakes
 from mmverify.checks.books import FEE_UNIT, Instrument, fills_table, instruments, ledger, payments
 from mmverify.checks.claims import (
-    MONEY, Candidates, Claims, Money, agrees, cause, claims_of, judge, money_breach, nearest, places, pnl_table,
+    MONEY,
+    Candidates,
+    Claims,
+    Money,
+    agrees,
+    cause,
+    claims_of,
+    judge,
+    money_breach,
+    nearest,
+    places,
+    pnl_table,
 )  # fmt: skip
 from mmverify.checks.handwork import (
-    balance_work, fee_work, fees_work, funding_work, notional, realized_work, sum_work, total_work, unrealized_work,
+    balance_work,
+    fee_work,
+    fees_work,
+    funding_work,
+    notional,
+    realized_work,
+    sum_work,
+    total_work,
+    unrealized_work,
 )  # fmt: skip
 from mmverify.checks.known import Rates, timeline
 from mmverify.checks.sums import Sums
-from mmverify.numeric import Decimals, decimal_text
+from mmverify.numeric import Decimals, Mask, decimal_text
 from mmverify.session.load import Session, Table
 
 
 def _unscreened(claims: Claims) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     return np.full(len(claims.rows), np.nan)
+
+
+def _unrated(claims: Claims, judged: Mask) -> tuple[str, ...]:
+    count = int(np.sum(~judged))
+    return (f"{claims.symbol}: {count} claims are in a currency without a known rate",) if count else ()
 
 
 # --- 1.3.1 ------------------------------------------------------------------------------------------------------------
@@ -40,11 +64,12 @@ def _realized(claims: Claims) -> Looked:
     notes = [flaw for book in claims.books for flaw in book.flaws]
     if claims.native and not claims.book.opened:
         fees = claims.book.fee_floats[claims.latest] if money is mistakes.net else 0.0
-        guess, judged = claims.book.realized_floats[claims.latest] - fees, np.ones(len(claims.rows), dtype=bool)
+        guess = claims.book.realized_floats[claims.latest] - fees
     else:
-        guess, judged = _unscreened(claims), np.array([bool(list(values(int(row)))) for row in claims.rows])
-        if not judged.all() and not any(book.opened for book in claims.books):
-            notes.append(f"{claims.symbol}: {int((~judged).sum())} claims are in a currency without a known rate")
+        guess = _unscreened(claims)
+    judged = claims.judged(values)
+    if not any(book.opened for book in claims.books):
+        notes += _unrated(claims, judged)
     confirmed = claims.confirmed()
     if not confirmed.all():
         notes.append(f"{claims.symbol}: claims after the last agreeing exchange position do not count as exercised")
@@ -56,8 +81,8 @@ def _realized(claims: Claims) -> Looked:
     breach = money_breach(
         claims.table, claims.column, wrong, key=claims.symbol, what=f"realized P&L of {claims.symbol}",
         currency=claims.currency(wrong.first), work=realized_work(claims, wrong),
-        loss="realized P&L that the books show and the account does not have, or the reverse: limits, sizing and payouts "
-        "run on money that is not there",
+        loss="realized P&L that the books show and the account does not have, or the reverse: limits, sizing and "
+        "payouts run on money that is not there",
         reason=cause(claims.column, wrong, mistakes.of_realized(claims, money)),
     )  # fmt: skip
     return Looked(exercised, (breach,), tuple(notes))
@@ -101,7 +126,9 @@ def _unrealized(claims: Claims, price: Decimals) -> Looked:
     notes = []
     if (unpriced := int(np.sum(~priced & ~flat))) > 0:
         notes.append(f"{claims.symbol}: {unpriced} claims have no {kind} price known at their time")
-    exercised = int(np.sum(priced & ~flat & (price.known[rows] | (high >= book.opened))))
+    values = mistakes.unrealized_values(claims, known)
+    valued = column.known[rows] & claims.judged(values)
+    exercised = int(np.sum(priced & ~flat & (price.known[rows] | valued)))
     held = column.known[rows]
     value = np.array([float(known[int(row)][-1]) if known[int(row)] else np.nan for row in rows])
     inverse = book.instrument.kind == "inverse"
@@ -110,7 +137,7 @@ def _unrealized(claims: Claims, price: Decimals) -> Looked:
     screened = claims.native and not book.opened
     guess = np.where(screened & ~flat, worth - book.cost_floats[high], np.nan)
     wrong = judge(
-        column, rows[held], guess[held], mistakes.unrealized_values(claims, known),
+        column, rows[held], guess[held], values,
         magnitude=np.nan_to_num(np.abs(worth))[held],
     )  # fmt: skip
     if wrong:
@@ -155,8 +182,9 @@ def fee_rate(session: Session) -> Looked:
     table = fills_table(session)
     symbols, assets, kind = table.words("symbol"), table.words("fee_asset"), table.words("kind")
     judged = ~kind.is_("correction", "bust") & ~(kind.is_("liquidation", "adl") & table.decimals("fee_rate").missing)
-    executions = np.stack([symbols.codes, table.words("exec_id").codes])
-    judged &= np.isin(np.arange(len(table)), np.unique(executions, axis=1, return_index=True)[1])
+    ids = table.words("exec_id")
+    executions = symbols.codes.astype(np.int64) * len(ids.names) + ids.codes
+    judged &= np.isin(np.arange(len(table)), np.unique(executions, return_index=True)[1])
     found = []
     for symbol in symbols.names:
         for asset in assets.names:
@@ -201,7 +229,8 @@ def _fee_rates(
             was=f"the fee was {decimal_text(fee.fraction(first))} {asset}", should=f"{decimal_text(should)} {asset}",
             work=fee_work(table, instrument, first, rate, should, asset),
             amount=sum((abs(fee.fraction(row) - due) for row, due, _ in wrong), Fraction(0)), currency=asset,
-            loss="fees beside the assumed rate over these fills: the edge of every quote was computed with another rate",
+            loss="fees beside the assumed rate over these fills: the edge of every quote was computed with another "
+            "rate",
             cause=_fee_rate_cause(instrument, table, wrong, charged), severity="HIGH",
         ),
     ))  # fmt: skip
@@ -221,7 +250,8 @@ def _fee_rate_cause(
 
     if charged([Fraction(-1)] * len(wrong)):
         return "the sign was turned: a rebate booked as a cost, or a cost as a rebate"
-    if charged(rival / rate if rival is not None and rate else None for (_, _, rate), rival in zip(wrong, rivals, strict=True)):
+    rates = [rate for _, _, rate in wrong]
+    if charged(rival / rate if rival is not None and rate else None for rate, rival in zip(rates, rivals, strict=True)):
         return "the rate of the other liquidity was charged: taker for maker, or maker for taker"
     return ""
 
@@ -232,27 +262,32 @@ def fees_claim(session: Session) -> Looked:
 
 
 def _fees(claims: Claims) -> Looked:
-    values = claims.candidates(lambda book, n: [book.fees_at(n, reading) for reading in range(len(book.fees))])
-    half_units = claims.candidates(lambda book, n: [Fraction(sum(book.fee_steps.slack[:n]), FEE_UNIT)])
+    values = claims.candidates(
+        lambda book, n: [book.fees_at(n, reading) for reading in range(len(book.fees))], of_lots=False
+    )
+    half_units = claims.candidates(lambda book, n: [Fraction(sum(book.fee_steps.slack[:n]), FEE_UNIT)], of_lots=False)
 
     def slack(row: int) -> Fraction:
         return max(half_units(row), default=Fraction(0))
 
     guess = claims.book.fee_floats[claims.latest] if claims.native else _unscreened(claims)
-    exercised = int(np.sum(claims.latest > 0))
-    notes = tuple(flaw for book in claims.books for flaw in book.flaws if "no rate" in flaw)
-    if notes:
-        return Looked(0, (), notes)
+    unpaid = tuple(flaw for book in claims.books for flaw in book.flaws if "no rate" in flaw)
+    if unpaid:
+        return Looked(0, (), unpaid)
+    judged = claims.judged(values)
+    notes = _unrated(claims, judged)
+    paid = np.logical_or.reduce([book.line.span(claims.at)[1] > 0 for book in claims.books])
+    exercised = int(np.sum(paid & judged))
     wrong = judge(claims.column, claims.rows, guess, values, slack)
     if not wrong:
-        return Looked(exercised)
+        return Looked(exercised, (), notes)
     breach = money_breach(
         claims.table, claims.column, wrong, key=claims.symbol, what=f"fees of {claims.symbol}",
         work=fees_work(claims, wrong), currency=claims.currency(wrong.first),
         loss="fees that were paid and are not in the books, or the reverse: every profit since is off by it",
         reason=cause(claims.column, wrong, mistakes.of_fees(claims), slack),
     )  # fmt: skip
-    return Looked(exercised, (breach,))
+    return Looked(exercised, (breach,), notes)
 
 
 def funding_claim(session: Session) -> Looked:
@@ -262,19 +297,22 @@ def funding_claim(session: Session) -> Looked:
 
 def _funding(claims: Claims) -> Looked:
     flows = [payments(claims.session, book.instrument.symbol) for book in claims.books]
-    exercised = int(np.sum(np.logical_or.reduce([flow.line.span(claims.at)[1] > 0 for flow in flows])))
     largest = float(max((abs(amount) for flow in flows for amount in flow.amounts), default=Fraction(0)))
     right = mistakes.funding_values(claims, lambda amount: amount)
+    judged = np.array([bool(list(right(row))) for row in claims.rows.tolist()])
+    notes = _unrated(claims, judged)
+    paid = np.logical_or.reduce([flow.line.span(claims.at)[1] > 0 for flow in flows])
+    exercised = int(np.sum(paid & judged))
     wrong = judge(claims.column, claims.rows, _unscreened(claims), right, magnitude=largest)
     if not wrong:
-        return Looked(exercised)
+        return Looked(exercised, (), notes)
     breach = money_breach(
         claims.table, claims.column, wrong, key=claims.symbol, what=f"funding of {claims.symbol}",
         work=funding_work(claims, wrong), currency=claims.currency(wrong.first),
         loss="funding that moved the account and not the books, or the reverse",
         reason=cause(claims.column, wrong, mistakes.of_funding(claims)),
     )  # fmt: skip
-    return Looked(exercised, (breach,))
+    return Looked(exercised, (breach,), notes)
 
 
 def total_claim(session: Session) -> Looked:
@@ -287,7 +325,7 @@ def _total(claims: Claims) -> Looked:
     once = {"realized": 1, "unrealized": 1, "fees": 0 if net else -1, "funding": 1}
     columns = {name: claims.table.decimals(name) for name in once}
     owed: dict[str, Candidates] = {
-        "fees": claims.candidates(lambda book, n: [book.fees_at(n)]),
+        "fees": claims.candidates(lambda book, n: [book.fees_at(n)], of_lots=False),
         "funding": mistakes.funding_values(claims, lambda amount: amount),
     }
 
@@ -299,7 +337,8 @@ def _total(claims: Claims) -> Looked:
     def summed(times: dict[str, int]) -> Candidates:
         def of_row(row: int) -> list[Fraction]:
             values = [part(name, row) if count else [Fraction(0)] for name, count in times.items()]
-            return [sum(map(Fraction.__mul__, each, map(Fraction, times.values())), Fraction(0)) for each in product(*values)]
+            signed = [[value * count for value in each] for each, count in zip(values, times.values(), strict=True)]
+            return [sum(each, Fraction(0)) for each in product(*signed)]
 
         return of_row
 
@@ -308,7 +347,7 @@ def _total(claims: Claims) -> Looked:
 
     right = summed(once)
     rows = claims.rows.tolist()
-    exercised = sum(1 for row in rows if any(part("fees", row) + part("funding", row)) and right(row))
+    exercised = sum(1 for row in rows if any(part("fees", row) + part("funding", row)) and list(right(row)))
     wrong = judge(claims.column, claims.rows, _unscreened(claims), right, slack)
     if not wrong:
         return Looked(exercised)
@@ -341,9 +380,11 @@ def _all_symbols(session: Session, name: str) -> Iterable[Looked]:
 def _sums(sums: Sums) -> Looked:
     right = sums.candidates(converted=True)
     judged = [row for row in sums.rows.tolist() if right(row)]
+    left = len(sums.rows) - len(judged)
+    notes = (f"{left} * rows of {sums.name} are not judged: a symbol's row or a rate is missing",) if left else ()
     wrong = judge(sums.column, np.array(judged, dtype=np.int64), np.full(len(judged), np.nan), right, sums.slack)
     if not wrong:
-        return Looked(len(judged))
+        return Looked(len(judged), (), notes)
     currency = sums.currency(wrong.first)
     breach = money_breach(
         sums.table, sums.column, wrong, key=sums.name, what=f"{sums.name} of all symbols", currency=currency,
@@ -351,7 +392,7 @@ def _sums(sums: Sums) -> Looked:
         loss="profit of the whole book that its symbols do not have",
         reason=cause(sums.column, wrong, sums.suspects(), sums.slack),
     )  # fmt: skip
-    return Looked(len(judged), (breach,))
+    return Looked(len(judged), (breach,), notes)
 
 
 def grouping(session: Session) -> Looked:
@@ -362,12 +403,14 @@ def grouping(session: Session) -> Looked:
 def _grouping(claims: Claims) -> Looked:
     money: Money = mistakes.net if claims.session.convention("realized") == "net" else mistakes.gross
     right = claims.candidates(money)
-    exercised, breaches = 0, []
+    exercised = 0
+    breaches: list[Breach] = []
     if len(claims.books) > 1 or claims.book.opened or not claims.book.split_orders():
         return Looked(0)
     for words, mistake in mistakes.GROUPING.items():
         merged = claims.candidates(money, mistake)
-        telling = [r for r in claims.rows.tolist() if (v := list(right(r))) and not _within(claims.column, r, v, merged(r))]
+        values = {row: list(right(row)) for row in claims.rows.tolist()}
+        telling = [r for r, v in values.items() if v and not _within(claims.column, r, v, merged(r))]
         exercised = max(exercised, len(telling))
         wrong = judge(claims.column, np.array(telling, dtype=np.int64), np.full(len(telling), np.nan), right)
         if wrong and cause(claims.column, wrong, [(words, merged)]) and not breaches:

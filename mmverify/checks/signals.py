@@ -165,14 +165,15 @@ def smoothing(claim: Claim) -> Smoothing | None:
     return Smoothing(alpha, init, None if n is None else int(n))
 
 
-def ema_inputs(claim: Claim, cut: int) -> list[NDArray[np.float64]]:
-    """Return the inputs of an EMA: trade prices, or bucket closes, once each way to close that is left open.
+def ema_inputs(claim: Claim, cut: int, newest: int | None = None) -> list[NDArray[np.float64]]:
+    """Return the inputs of an EMA: trade prices (all, or at least the `newest`), or bucket closes.
 
-    Open are whether a last bucket that the window cuts short is one, and whether an empty one repeats the last price.
+    Closes once each way that is left open: whether a last bucket that the window cuts short is one, and whether an
+    empty one repeats the last price.
     """
     period = int(claim.params.get("period_ns", 0))
     if "period_ns" not in claim.params:
-        return [claim.tape.values(*claim.window, cut)]
+        return [claim.tape.values(*claim.window, cut, newest)]
     if claim.start is None or claim.end is None or not period:
         return []
     bucket, prices = claim.tape.closes(*claim.window, cut, claim.start, period)
@@ -191,7 +192,8 @@ def emas(claim: Claim, how: Smoothing | None = None) -> list[Value]:
     if how is None or not 0 < how.alpha <= 1:
         return []
     out: list[Value] = []
-    for inputs in (series for cut in claim.cuts for series in ema_inputs(claim, cut)):
+    weighty = int(47 / how.alpha) + (how.n or 1)  # prices; (1 - alpha)^(47 / alpha) < exp(-47) < 1e-20 of the oldest
+    for inputs in (series for cut in claim.cuts for series in ema_inputs(claim, cut, weighty)):
         value = ema_last(inputs, alpha=how.alpha, init=how.init, n=how.n) if len(inputs) else np.nan
         out.append(None if np.isnan(value) else value)
     return list(dict.fromkeys(out))

@@ -80,9 +80,10 @@ class Sums:
         for symbol, members in zip(self.members, self._known[row], strict=True):
             if members:
                 amount = self.column.fraction(members[0])
-                rates = self._rates.choices(self.currency(members[0]), self.currency(row), self.time(row)) or [Fraction(1)]
-                value = next(iter(self._part(symbol, members[0], row)), amount * rates[0])
-                out.append((self.table.where(members[0]), amount, value / amount if amount else rates[0]))
+                rates = self._rates.choices(self.currency(members[0]), self.currency(row), self.time(row))
+                rate = next(iter(rates), Fraction(1))
+                value = next(iter(self._part(symbol, members[0], row)), amount * rate)
+                out.append((self.table.where(members[0]), amount, value / amount if amount else rate))
         return out
 
     def slack(self, row: int) -> Fraction:
@@ -93,6 +94,7 @@ class Sums:
 
     def candidates(self, *, converted: bool) -> Candidates:
         """Return what the symbols' rows may sum to at a ``*`` row; with ``converted=False`` the bare numbers."""
+
         def part(symbol: str, member: int, row: int) -> list[Fraction]:
             return self._part(symbol, member, row) if converted else [self.column.fraction(member)]
 

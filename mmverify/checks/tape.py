@@ -57,8 +57,18 @@ class Tape:
 
     @cached_property
     def _latest(self) -> Rows:
-        """The highest rank up to each trade: all up to it had arrived once this one had."""
-        return np.maximum.accumulate(self.rank) if self.rank.size else self.rank
+        """The highest rank up to each trade: below it, all up to here had arrived."""
+        return np.maximum.accumulate(self.rank)
+
+    @cached_property
+    def _earliest(self) -> Rows:
+        """The lowest rank from each trade on: at or above it, none from here on had arrived."""
+        return np.asarray(np.minimum.accumulate(self.rank[::-1])[::-1])
+
+    @cached_property
+    def _places(self) -> Rows:
+        """The place of each trade by its rank."""
+        return np.argsort(self.rank)
 
     @cached_property
     def _volume(self) -> Ints:
@@ -80,24 +90,26 @@ class Tape:
         fewest, most = (int(n[0]) for n in self.arrived.span(np.array([at])))
         if fewest == most:
             return [most]
-        inside = self.rank[low:high]
-        between = np.sort(inside[(inside >= fewest) & (inside < most)]) + 1
-        return [fewest, *(int(n) for n in between)][::-1]
+        places = self._places[fewest:most]
+        between = np.flatnonzero((places >= low) & (places < high)) + fewest + 1
+        return [fewest, *between.tolist()][::-1]
 
     def _seen(self, low: int, high: int, cut: int) -> tuple[int, Rows]:
         """Split a slice at a cut: trades before the returned place had all arrived; after it, those at these places."""
         full = min(max(int(np.searchsorted(self._latest, cut, side="left")), low), high)
-        return full, np.flatnonzero(self.rank[full:high] < cut) + full
+        none = min(int(np.searchsorted(self._earliest, cut, side="left")), high)
+        return full, np.flatnonzero(self.rank[full:none] < cut) + full
 
     def places(self, low: int, high: int, cut: int) -> Rows:
         """Return the places of a slice that had arrived."""
         full, rest = self._seen(low, high, cut)
         return np.concatenate([np.arange(low, full), rest])
 
-    def values(self, low: int, high: int, cut: int) -> NDArray[np.float64]:
-        """Return the prices of a slice that had arrived, as float64."""
+    def values(self, low: int, high: int, cut: int, newest: int | None = None) -> NDArray[np.float64]:
+        """Return the prices of a slice that had arrived, as float64; all, or at least the `newest` of them."""
         full, rest = self._seen(low, high, cut)
-        return self.floats[low:full] if not rest.size else np.concatenate([self.floats[low:full], self.floats[rest]])
+        known = self.floats[low if newest is None else max(low, full - newest) : full]
+        return np.concatenate([known, self.floats[rest]]) if rest.size else known
 
     def closes(self, low: int, high: int, cut: int, start: int, period: int) -> tuple[Rows, NDArray[np.float64]]:
         """Return the buckets of `period` ns from `start` on in which a slice traded, and the last price of each."""

@@ -77,13 +77,19 @@ def scaled_integers(*values: ArrayLike, terms: int) -> list[Ints]:
     Undefined
         If a value is not an integer.
     """
-    arrays = [np.asarray(value) for value in values]
-    for array in arrays:
-        python = array.dtype == object and all(type(each) is int for each in array.flat)
-        if array.size and array.dtype.kind not in "iu" and not python:
-            raise Undefined("scaled integers are needed, floats and text are not")
+    arrays = [_whole(value) for value in values]
     fits = terms * max(largest(array) for array in arrays) <= INT64_MAX
     return [array.astype(np.int64 if fits else object, copy=False) for array in arrays]
+
+
+def _whole(value: ArrayLike) -> Ints:
+    array = np.asarray(value)
+    if array.dtype.kind in "iu" or not array.size:
+        return array
+    array = np.asarray(value, dtype=object)  # of a list with an integer beyond int64 numpy may have made floats
+    if not all(type(each) is int for each in array.flat):
+        raise Undefined("scaled integers are needed, floats and text are not")
+    return array
 
 
 def round_price_exact(price: Number, tick: Number, side: str) -> Fraction:

@@ -70,7 +70,7 @@ def trade_signs_exact(prices: Sequence[Number], first: int) -> list[int]:
     return signs
 
 
-def trade_signs(prices: ArrayLike, first: int) -> NDArray[np.int8]:
+def trade_signs(prices: ArrayLike, first: int) -> NDArray[np.int64]:
     """Sign an array of trades by the tick rule.
 
     Parameters
@@ -82,7 +82,7 @@ def trade_signs(prices: ArrayLike, first: int) -> NDArray[np.int8]:
 
     Returns
     -------
-    ndarray of int8, shape (n,)
+    ndarray of int64, shape (n,)
         +1 for a buyer's trade, -1 for a seller's, exact. [1]
 
     Raises
@@ -93,8 +93,8 @@ def trade_signs(prices: ArrayLike, first: int) -> NDArray[np.int8]:
     (p,) = scaled_integers(prices, terms=1)
     if p.ndim != 1 or first not in (-1, 0, 1) or not (p > 0).all():
         raise Undefined("the tick rule needs one row of prices above 0, and a first sign of -1, 0 or 1")
-    moves = np.full(len(p), first, dtype=np.int8)
-    moves[1:] = np.greater(p[1:], p[:-1]).astype(np.int8) - np.less(p[1:], p[:-1]).astype(np.int8)
+    moves = np.full(len(p), first, dtype=np.int64)
+    moves[1:] = np.greater(p[1:], p[:-1]).astype(np.int64) - np.less(p[1:], p[:-1]).astype(np.int64)
     newest = np.maximum.accumulate(np.where(moves != 0, np.arange(len(p)), 0))
     return moves[newest]
 
@@ -150,7 +150,7 @@ def lee_ready_exact(
 
 def lee_ready(
     trade_prices: ArrayLike, trade_ts: ArrayLike, quote_ts: ArrayLike, bids: ArrayLike, asks: ArrayLike
-) -> NDArray[np.int8]:
+) -> NDArray[np.int64]:
     """Sign an array of trades by Lee and Ready's rule, finding their quotes by binary search.
 
     Parameters
@@ -166,7 +166,7 @@ def lee_ready(
 
     Returns
     -------
-    ndarray of int8, shape (n,)
+    ndarray of int64, shape (n,)
         +1 for a buyer's trade, -1 for a seller's, 0 unknown, exact. [1]
 
     Raises

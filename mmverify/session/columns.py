@@ -236,9 +236,13 @@ def _split_exponents(text: pa.Array) -> tuple[pa.Array, NDArray[np.int64]]:
     exponents = np.zeros(len(text), dtype=np.int64)
     scientific = _mask(pc.match_substring(text, "e", ignore_case=True))
     if scientific.any():
-        tails = pc.replace_substring_regex(_only(text, scientific), r"^[^eE]*[eE]\+?", "")
+        parts = pc.split_pattern(
+            pc.utf8_lower(_only(text, scientific)), "e"
+        ).flatten()  # mantissa, exponent, mantissa …
+        even = np.arange(len(parts)) % 2 == 0
+        tails = pc.ascii_ltrim(parts.filter(_bits(~even)), characters="+")
         exponents[scientific] = _values(pc.cast(tails, pa.int64()), np.int64)
-        text = pc.replace_substring_regex(text, "[eE].*$", "")
+        text = pc.replace_with_mask(text, _bits(scientific), parts.filter(_bits(even)))
     return text, exponents
 
 

@@ -20,8 +20,9 @@ from mmverify.session.columns import shown
 from mmverify.session.schema import TABLES
 
 _FORMS = (".parquet", ".csv", ".csv.gz")
-_BLOCK = 8 * 2**20
-_ROWS = 1 << 20
+_BLOCK = 2 * 2**20
+_BUFFER = 2**16  # without it a whole row group is held
+_ROWS = 1 << 17
 _MAGIC = b"PAR1"
 _UNREADABLE = (pa.ArrowException, OSError, EOFError, ValueError, zlib.error, MemoryError, OverflowError)
 _NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"  # what writers of partitions call an empty value
@@ -88,7 +89,11 @@ def find_sources(root: Path) -> tuple[dict[str, Source], list[str]]:
         for file in files:
             inside(root, file)
             if not file.is_file():
-                raise EvidenceError(file.relative_to(root).as_posix(), was="not a file", should="a file")
+                raise EvidenceError(
+                    file.relative_to(root).as_posix(),
+                    was="a directory" if file.is_dir() else "not a file",
+                    should="a file",
+                )
         if table in sources:
             was = f"the table {table} a second time, beside {sources[table].label}"
             raise EvidenceError(path.name, was=was, should="one form of it")
@@ -123,7 +128,7 @@ def header(source: Source, file: Path) -> list[str]:
 
 def _parquet(source: Source, file: Path) -> pq.ParquetFile:
     try:
-        opened = pq.ParquetFile(file)
+        opened = pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER)
         opened.schema_arrow.names  # noqa: B018 - the schema is decoded when it is asked for
         return opened
     except _UNREADABLE as error:

@@ -40,8 +40,8 @@ def fills(text: str) -> list[Row]:
     """Read fills; the venue's clock is 5 ms early and every order has one fill unless a line says otherwise."""
     rows = table("ts_local symbol exec_id side price qty liquidity fee fee_asset\n" + text)
     return [
-        {"ts_exchange": str(Decimal(row["ts_local"] or 5) - 5), "client_order_id": f"o-{row['exec_id']}", "kind": "trade",
-         "fee_rate": "", "correction_of": ""} | row
+        {"ts_exchange": str(Decimal(row["ts_local"] or 5) - 5), "client_order_id": f"o-{row['exec_id']}",
+         "kind": "trade", "fee_rate": "", "correction_of": ""} | row
         for row in rows
     ]  # fmt: skip
 
@@ -157,15 +157,15 @@ BASE: Tables = {
     #           4: 0.5 at 52000 = 26000, maker: -0.0001 x 26000 = -2.6 USDT, a rebate; position 1.499, cost
     #              0.999 x 50000 + 26000 = 75950
     #           8: 1.2 sold at 53000 = 63600, taker: 63.6 USDT, paid as 63.6 / 600 = 0.106 BNB. FIFO closes 0.999 at
-    #              50000: 3000 x 0.999 = 2997, and 0.201 at 52000: 1000 x 0.201 = 201; together 3198. 0.299 at 52000 stay
+    #              50000: 3000 x 0.999 = 2997, and 0.201 at 52000: 1000 x 0.201 = 201; 3198. Of those 0.299 stay
     # ETH-PERP  2, 3: one order sold in two parts, 10 at 3000 and 20 at 3010; maker: 3000 x 10 x 0.1 x 0.0002 = 0.6 and
     #              3010 x 20 x 0.1 x 0.0002 = 1.204
-    #           6: 15 bought at 2990, taker: 4485 x 0.0005 = 2.2425. FIFO closes 10: (3000 - 2990) x 10 x 0.1 = 10 and 5:
+    #           6: 15 bought at 2990, taker: 4485 x 0.0005 = 2.2425. FIFO closes 10: (3000 - 2990) x 10 x 0.1 = 10; 5:
     #              (3010 - 2990) x 5 x 0.1 = 10; together 20. Short 15 at 3010 stay
     #           7: 30 at 2980, taker: 8940 x 0.0005 = 4.47; closes 15: (3010 - 2980) x 15 x 0.1 = 45, 65 so far, and
     #              flips to 15 long at 2980
     # BTC-USD   5: 100 contracts of 100 USD bought at 50000 = 0.2 BTC, maker: -0.00025 x 0.2 = -0.00005
-    #           9: 60 sold at 62500 = 0.096 BTC, taker: 0.000072; (1/50000 - 1/62500) x 60 x 100 = 0.000004 x 6000 = 0.024
+    #           9: 60 sold at 62500 = 0.096 BTC, taker: 0.000072; (1/50000 - 1/62500) x 60 x 100 = 0.024
     "fills": fills("""
         1000 BTC-USDT A1 buy  50000 1.0 taker 0.001    BTC  client_order_id=s1
         1500 ETH-PERP B1 sell 3000  10  maker 0.6      USDT client_order_id=p1
@@ -199,14 +199,16 @@ BASE: Tables = {
         3400 BTC  USDT 54000
     """),
     # At 2450, before the last fill of each market. BTC-USDT: 1.499 x 53000 - 75950 = 3497; fees 50 - 2.6 = 47.4; total
-    # 3497 - 47.4 = 3449.6. ETH-PERP: (3010 - 3000) x 15 x 0.1 = 15; fees 0.6 + 1.204 + 2.2425 = 4.0465; 20 + 15 - 4.0465
-    # = 30.9535. BTC-USD: (1/50000 - 1/62500) x 100 x 100 = 0.04; 0.04 + 0.00005 = 0.04005. All, a BTC at 53000 USDT:
-    # unrealized 3497 + 15 + 2120 = 5632, fees 47.4 + 4.0465 - 2.65 = 48.7965, total 3449.6 + 30.9535 + 2122.65 = 5603.2035
+    # 3497 - 47.4 = 3449.6. ETH-PERP: (3010 - 3000) x 15 x 0.1 = 15; fees 0.6 + 1.204 + 2.2425 = 4.0465; 20 + 15 -
+    # 4.0465 = 30.9535. BTC-USD: (1/50000 - 1/62500) x 100 x 100 = 0.04; 0.04 + 0.00005 = 0.04005. All, at 53000:
+    # unrealized 3497 + 15 + 2120 = 5632, fees 47.4 + 4.0465 - 2.65 = 48.7965, total 3449.6 + 30.9535 + 2122.65 =
+    # 5603.2035.
     # At 3500. BTC-USDT: (54000 - 52000) x 0.299 = 598; fees 47.4 + 63.6 = 111; 3198 + 598 - 111 = 3685. ETH-PERP:
     # (3000 - 2980) x 15 x 0.1 = 30; fees 4.0465 + 4.47 = 8.5165; 65 + 30 - 8.5165 - 0.44775 = 86.03575. BTC-USD:
     # (1/50000 - 1/64000) x 40 x 100 = 0.000004375 x 4000 = 0.0175; fees 0.000072 - 0.00005 = 0.000022; 0.024 + 0.0175
-    # - 0.000022 + 0.0000125 = 0.0414905. All, at 54000: realized 3198 + 65 + 1296 = 4559, unrealized 598 + 30 + 945 = 1573,
-    # fees 111 + 8.5165 + 1.188 = 120.7045, funding -0.44775 + 0.675 = 0.22725, total 3685 + 86.03575 + 2240.487 = 6011.52275
+    # - 0.000022 + 0.0000125 = 0.0414905. All, at 54000: realized 3198 + 65 + 1296 = 4559, unrealized 598 + 30 + 945 =
+    # 1573, fees 111 + 8.5165 + 1.188 = 120.7045, funding -0.44775 + 0.675 = 0.22725, total 3685 + 86.03575 + 2240.487 =
+    # 6011.52275
     "pnl": pnl("""
         2450 BTC-USDT 0.00000000 3497.0 47.4     0         3449.6     price=53000 currency=USDT
         2450 ETH-PERP 20         15     4.0465   0         30.9535    price=3000  currency=USDT

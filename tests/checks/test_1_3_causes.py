@@ -218,7 +218,7 @@ UNREALIZED = [
     # 0.48 of e2 at 110 are right, 15 x 0.47 = 7.05...; without the fees in base 0.5
     case("the fee in the base asset was not taken off the position", "7.5", BASE_FEES),
     case("the price beside it was used, which is not of the stated type", open_worth("141")),
-    # long 1 at 125; at a mark of 125, by the linear formula from TWICE's 100, and by the two averages of 2 at 100 and 3 at 125
+    # 1 at 125 is open, at a mark of 160; its arithmetic average is 115
     case(
         "the linear formula was used on an inverse contract",
         worth(bookkeep(TWO)[1], Fraction(160), multiplier=100),
@@ -245,7 +245,9 @@ def test_a_mistake_in_unrealized_is_named(tmp_path: Path, it: Case) -> None:
 # Fees of two kinds more: 0.002 BNB at 500 = 1; and on a spot market 0.01 BTC at 110 = 1.1
 THIRD = {"rates": rates("500 BNB USDT 500"), "fills": fills(STORY) + fills("1700 X e7 sell 116 0.5 taker 0.002 BNB")}
 IN_BASE = {"instruments": SPOT, "rates": [],
-           "fills": fills(STORY) + fills("1700 X e7 buy 110 0.5 taker 0.01 BTC\n1800 X e8 sell 110 0.5 taker 0.07 USDT")}  # fmt: skip
+           "fills": fills(STORY + """
+               1700 X e7 buy  110 0.5 taker 0.01 BTC
+               1800 X e8 sell 110 0.5 taker 0.07 USDT""")}  # fmt: skip
 FEE_CLAIMS = [
     case("rebates were left out", Fraction("0.7") + Fraction("1.1") + Fraction("0.3")),
     case("rebates were taken as costs", PAID),

@@ -129,7 +129,7 @@ WRONG = [
         "unrealized P&L of BTC-USDT was 595.01 USDT",
         "should be 598 USDT",
     ),
-    # Funding left out of the total: 65 + 30 - 8.5165 = 86.4835; the * row adds that: 3685 + 86.4835 + 2240.487 = 6011.9705
+    # Funding left out of the total: 65 + 30 - 8.5165 = 86.4835; all: 3685 + 86.4835 + 2240.487 = 6011.9705
     Bad(
         "funding left out of the total",
         "1.3.3",
@@ -147,8 +147,8 @@ WRONG = [
         "total P&L of ETH-PERP was 86.4835 USDT",
         "should be 86.03575 USDT",
     ),
-    # A rebate taken as a cost: fees 50 + 2.6 = 52.6 at 2450 and 52.6 + 63.6 = 116.2 after; 5.2 too many. Total 3497 - 52.6
-    # = 3444.4, then 3198 + 598 - 116.2 = 3679.8; all: fees 48.7965 + 5.2 and 120.7045 + 5.2, totals 5.2 less.
+    # A rebate taken as a cost: fees 50 + 2.6 = 52.6 at 2450 and 52.6 + 63.6 = 116.2 after; 5.2 too many. Total 3497 -
+    # 52.6 = 3444.4, then 3198 + 598 - 116.2 = 3679.8; all: fees 48.7965 + 5.2 and 120.7045 + 5.2, totals 5.2 less.
     Bad(
         "a rebate taken as a cost",
         "1.3.3",
@@ -172,7 +172,7 @@ WRONG = [
         "fees of BTC-USDT was 52.6 USDT",
         "should be 47.4 USDT",
     ),
-    # The taker's rate for a maker's fill: 26000 x 0.001 = 26 in place of -2.6; the bot books what it was charged: fees 76,
+    # The taker's rate for a maker's fill: 26000 x 0.001 = 26 in place of -2.6; the bot books what it was charged: 76,
     # then 139.6; total 3497 - 76 = 3421, then 3198 + 598 - 139.6 = 3656.4; all: fees + 28.6, totals - 28.6
     Bad(
         "a maker charged as a taker",

@@ -95,7 +95,7 @@ def test_no_check_is_run_by_nothing(section: Section) -> None:
 
 
 def test_every_module_of_checks_belongs_to_a_section_or_serves_one(root: Path) -> None:
-    """A file that no other imports, and that is no section's, is run by nothing."""
+    """A file that no other and no notebook imports, and that is no section's, is run by nothing."""
     folder = root / "mmverify" / "checks"
     stems = {path.stem for path in folder.glob("*.py")} - {"__init__"}
     used = {section.stem for section in sections()}
@@ -103,6 +103,8 @@ def test_every_module_of_checks_belongs_to_a_section_or_serves_one(root: Path) -
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mmverify.checks"):
                 used |= {(node.module or "").rpartition(".")[2], *(alias.name for alias in node.names)}
+    for page in (root / "notebooks").glob("*.ipynb"):
+        used |= set(re.findall(r"from mmverify\.checks\.(\w+) import", page.read_text(encoding="utf-8")))
     assert stems <= used
 
 

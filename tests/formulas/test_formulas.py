@@ -390,7 +390,7 @@ def last(value: object) -> Fraction:
     """Return a result as a fraction, of a list, a pair or an array its last element."""
     if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim):
         value = value[-1]
-    return Fraction(float(value) if isinstance(value, np.ndarray) else value)
+    return Fraction(value.item() if isinstance(value, np.ndarray | np.generic) else value)
 
 
 def test_every_formula_of_the_folder_is_found_and_tried() -> None:

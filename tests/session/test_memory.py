@@ -39,7 +39,8 @@ arrays = [
     for array in vars(column).values()
     if hasattr(array, "nbytes") and hasattr(array, "dtype")
 ]
-print(json.dumps({"rows": len(table), "arrays": sum(a.nbytes for a in arrays), "grown": peak() - before, "peak": peak()}))
+held = sum(array.nbytes for array in arrays)
+print(json.dumps({"rows": len(table), "arrays": held, "grown": peak() - before, "peak": peak()}))
 """
 
 
@@ -92,9 +93,10 @@ def test_two_million_book_rows_show_that_ten_million_fit_in_2_gib(tmp_path: Path
     found = measured(tmp_path)
     assert found["rows"] == rows
     assert found["arrays"] < 75 * rows  # nine columns: 8 + 1 bytes each, 4 a word, 11 a decimal
-    assert found["grown"] < 1.6 * found["arrays"] + 300 * MIB
-    fixed = found["peak"] - found["grown"] + 300 * MIB
-    assert fixed + 5 * 1.3 * found["arrays"] < 1.5 * 1024 * MIB
+    transient = 300 * MIB  # of the readers, whatever the size of the file
+    assert found["grown"] < 1.6 * found["arrays"] + transient
+    fixed = found["peak"] - found["grown"] + transient
+    assert fixed + 5 * 1.6 * found["arrays"] < 1600 * MIB
 
 
 # --- no Python object a row -------------------------------------------------------------------------------------------
@@ -114,7 +116,7 @@ def spread(values: list[Any], kind: pa.DataType | None = None) -> pa.Array:
         spread(PRINTED, pa.large_string()),
         spread([f"{value:.8f}" for value in (0.1, -2.5, 61800.2)]),
         spread([float(text) for text in PRINTED]),
-        spread([1 / 3 / 10**9, 2 / 7, 12345.678901234, 1e-05]),
+        spread([2 / 7, 1.2345678901234, 1e-05, 0.1 + 0.2]),
         spread(["1.5", None, "nan", ""]),
         spread([1.5, None, float("inf")]),
         spread([3, None, -5]),

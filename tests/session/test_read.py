@@ -387,14 +387,17 @@ def test_the_header_of_a_large_table_is_checked_when_it_is_opened(write: Write, 
     assert asked == []
 
 
-def test_opening_the_sample_does_not_import_what_takes_longer(root: Path) -> None:
+@pytest.mark.parametrize("fee", ["0.5", "1e-05"])
+def test_opening_a_session_does_not_import_what_takes_longer(write: Write, root: Path, fee: str) -> None:
     code = """
 import sys
 from mmverify.session import open_session
 session = open_session(sys.argv[1])
-assert session.has("book", "trades", "fills") and len(session.table("book")) > 10_000
+assert session.has("trades", "pnl", "marks") and len(session.table("trades")) == 3
 print([name for name in ("pandas", "matplotlib", "scipy", "pyarrow.dataset") if name in sys.modules])
 """
-    sample = root / "data" / "sessions" / "sample"
-    run = subprocess.run([sys.executable, "-c", code, sample], cwd=root, capture_output=True, text=True, check=False)
+    pnl = f"ts_local,symbol,fees,total\n2025-03-03T12:00:00Z,A,{fee},nan\n2025-03-03T12:00:00,A,-1,{2**70}\n"
+    marks = pa.table({"ts_exchange": [1, 2], "symbol": ["A", "A"], "mark": [1 / 3, None], "last": [0.5, 1.5]})
+    folder = write({"trades.parquet": trades(3, trade_id=["a", "", None]), "pnl.csv": pnl, "marks.parquet": marks})
+    run = subprocess.run([sys.executable, "-c", code, folder], cwd=root, capture_output=True, text=True, check=False)
     assert (run.stdout, run.stderr) == ("[]\n", "")

@@ -99,7 +99,7 @@ def rounded(value: Fraction | Decimal, digits: int = DIGITS) -> Fraction:
     with localcontext() as context:
         context.prec = digits
         ratio = Fraction(value)
-        return Fraction(Decimal(ratio.numerator) / Decimal(ratio.denominator)) if digits < 200 else ratio
+        return Fraction(Decimal(ratio.numerator) / Decimal(ratio.denominator))
 
 
 def log(ratio: Fraction) -> Decimal:
