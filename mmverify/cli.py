@@ -37,8 +37,12 @@ def _parser() -> argparse.ArgumentParser:
     review.add_argument("--out", type=Path, metavar="DIR", help="report folder (default: reports/NAME-TIME)")
     review.add_argument("--no-notebooks", action="store_true", help="the same assessment without kernels")
     review.add_argument("--workers", type=int, default=2, metavar="N", help="notebooks that run at a time (2)")
-    review.add_argument("--config", type=Path, metavar="FILE", help="review.toml: waivers, attestations, not applicable")
-    review.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the notebooks")
+    review.add_argument(
+        "--config", type=Path, metavar="FILE", help="review.toml: waivers, attestations, not applicable"
+    )
+    review.add_argument(
+        "--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the notebooks"
+    )
     review.add_argument("--strict", action="store_true", help="exit 1 where there are conditions")
     review.set_defaults(run=_review)
 
@@ -103,7 +107,9 @@ def _progress() -> Iterator[tuple[Callable[[int], None], Callable[[str], None]]]
 
 def _print_assessment(assessment: Assessment, out: Path) -> None:
     for finding in assessment.findings[:_SHOWN]:
-        print(f"{finding.item} {finding.severity}  {finding.location}: {finding.current}, {finding.correct.splitlines()[0]}")
+        print(
+            f"{finding.item} {finding.severity}  {finding.location}: {finding.current}, {finding.correct.splitlines()[0]}"
+        )
         for line in finding.work:
             print(f"  {line}")
         if finding.cause:

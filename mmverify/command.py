@@ -86,7 +86,9 @@ def carry_out(
         assessment = assemble(sessions, _in_order(runs, sessions), focus=request.focus, config=config, errors=errors)
         if request.notebooks and not errors and shown != _comparable(assessment):
             errors = ["s0_readiness.ipynb shows another assessment than the review came to"]
-            assessment = assemble(sessions, _in_order(runs, sessions), focus=request.focus, config=config, errors=errors)
+            assessment = assemble(
+                sessions, _in_order(runs, sessions), focus=request.focus, config=config, errors=errors
+            )
         seconds = round(time.monotonic() - clock, 3)
         assessment = replace(assessment, times={"started": started.isoformat(timespec="seconds"), "seconds": seconds})
         write(assessment, out, sources=request.sessions, notebooks=pages)

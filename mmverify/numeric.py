@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ _SURELY_INT64 = 9.2e18  # below 2**63 by more than float64 rounds
 _EXACT_POWER = 22  # 10**22 is the last power of ten that float64 holds exactly
 #: A float64 claim is held to this relative distance.
 FLOAT_TOLERANCE = Fraction(1, 10**9)
+#: And to no less than this part of the largest value of its column.
+FLOAT_FLOOR = Fraction(1, 10**11)
 
 Ints = NDArray[Any]  # int64 or object
 Mask = NDArray[np.bool_]
@@ -121,16 +124,23 @@ class Decimals:
         out[~self.known] = np.nan
         return out
 
+    @cached_property
+    def _largest(self) -> Fraction:
+        return Fraction(largest(self.ints), 10**self.scale)
+
     def tolerance(self, row: int) -> Fraction:
-        """Return what a claim in this row may differ by: half a unit of the last digit, or 1e-9 of a float64."""
+        """Return what a claim in this row may differ by: half a unit of the last digit, or 1e-9 of a float64.
+
+        A float64 near 0 is a difference of larger ones: none is held to less than 1e-11 of the column's largest.
+        """
         if self.binary:
-            return abs(self.fraction(row)) * FLOAT_TOLERANCE
+            return max(abs(self.fraction(row)) * FLOAT_TOLERANCE, self._largest * FLOAT_FLOOR)
         return Fraction(1, 2 * 10**self.digits)
 
     def tolerances(self) -> NDArray[np.float64]:
         """Return `tolerance` of every row as float64, for screening."""
         if self.binary:
-            return np.abs(self.floats()) * float(FLOAT_TOLERANCE)
+            return np.maximum(np.abs(self.floats()) * float(FLOAT_TOLERANCE), float(self._largest * FLOAT_FLOOR))
         return np.full(len(self), float(Fraction(1, 2 * 10**self.digits)))
 
     def last_digit(self, rows: NDArray[np.int64]) -> Fraction:

@@ -68,9 +68,7 @@ def test_same_input_same_bytes_times_aside(here: Path, sample: Path) -> None:
     assert kept[0] == kept[1]
 
 
-def test_a_wrong_session_fails_with_its_numbers(
-    here: Path, sample: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wrong_session_fails_with_its_numbers(here: Path, sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wrong = altered(sample, here / "wrong", "session.toml", 'cost_basis = "fifo"', 'cost_basis = "lifo"')
     assert main(["review", str(wrong), *NINE, "--no-notebooks"]) == 1
     out = capsys.readouterr().out
@@ -81,12 +79,22 @@ UNUSABLE = {
     "a price that is text": ("trades.csv", ",59994,", ",much,", "trades.csv, row 1, column price: 'much'"),
     "a price that is no number": ("trades.csv", ",59994,", ",nan,", "trades.csv, row 1, column price: 'nan'"),
     "a price beyond all": ("trades.csv", ",59994,", ",1e400,", "trades.csv, row 1, column price: '1e400'"),
-    "a time that is none": ("trades.csv", "1741003202000000000", "noon", "trades.csv, row 1, column ts_exchange: 'noon'"),
+    "a time that is none": (
+        "trades.csv",
+        "1741003202000000000",
+        "noon",
+        "trades.csv, row 1, column ts_exchange: 'noon'",
+    ),
     "a column that is missing": ("fills.csv", "exec_id", "execution", "fills.csv, column exec_id: no such column"),
     "a header twice": ("fills.csv", "exec_id", "price", "fills.csv, column price: the column twice"),
     "a side that is none": ("fills.csv", ",buy,", ",bid,", "column side: 'bid'; should be one of buy, sell"),
     "TOML that is none": ("session.toml", "[session]", "[session", "session.toml: "),
-    "a convention that is none": ("session.toml", '"fifo"', '"hifo"', "session.toml, column conventions.cost_basis: 'hifo'"),
+    "a convention that is none": (
+        "session.toml",
+        '"fifo"',
+        '"hifo"',
+        "session.toml, column conventions.cost_basis: 'hifo'",
+    ),
 }
 
 

@@ -61,7 +61,7 @@ def drawdown(equity: ArrayLike) -> NDArray[np.float64]:
     Parameters
     ----------
     equity : array_like of int or float, shape (n,)
-        Equity in order of time, any sign. [currency, or scaled]
+        Equity in order of time, any sign; integers of any size. [currency, or scaled]
 
     Returns
     -------
@@ -74,15 +74,20 @@ def drawdown(equity: ArrayLike) -> NDArray[np.float64]:
     Undefined
         If an equity is not a finite number, or a difference of two does not fit a float.
     """
-    e = np.asarray(equity)
-    e = scaled_integers(e, terms=2)[0] if e.dtype.kind in "iu" else np.asarray(equity, dtype=np.float64)
+    try:
+        (e,) = scaled_integers(equity, terms=2)
+    except Undefined:
+        e = np.asarray(equity, dtype=np.float64)
     if e.ndim != 1:
         raise Undefined("drawdown needs one row of equity")
     high = np.maximum.accumulate(e)
-    with np.errstate(over="ignore", invalid="ignore"):
-        fraction = np.asarray((high - e) / np.where(high > 0, high, 1), dtype=np.float64)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            fraction = np.asarray((high - e) / np.where(high > 0, high, 1), dtype=np.float64)
+    except OverflowError as error:
+        raise Undefined("a drawdown does not fit a float") from error
     if not np.isfinite(fraction).all():
-        raise Undefined("drawdown needs finite equity that fits a float")
+        raise Undefined("drawdown needs finite equity, and fractions that fit a float")
     fraction[high <= 0] = np.nan
     return fraction
 

@@ -86,8 +86,9 @@ def _whole(value: ArrayLike) -> Ints:
     array = np.asarray(value)
     if array.dtype.kind in "iu" or not array.size:
         return array
-    array = np.asarray(value, dtype=object)  # of a list with an integer beyond int64 numpy may have made floats
-    if not all(type(each) is int for each in array.flat):
+    if array is not value:
+        array = np.asarray(value, dtype=object)  # of a list with an integer beyond int64 numpy may have made floats
+    if array.dtype != object or not all(type(each) is int for each in array.flat):
         raise Undefined("scaled integers are needed, floats and text are not")
     return array
 

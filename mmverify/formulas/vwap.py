@@ -18,10 +18,11 @@ from fractions import Fraction
 from operator import mul
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from mmverify.errors import Undefined
 from mmverify.formulas import Example, Formula, Number, rational
+from mmverify.formulas.rounding import scaled_integers
 
 
 def vwap_exact(prices: Sequence[Number], qtys: Sequence[Number]) -> Fraction:
@@ -82,12 +83,14 @@ def vwap(prices: ArrayLike, qtys: ArrayLike) -> float:
     Undefined
         If there is no volume, an input is outside its domain, or a float sum overflows.
     """
-    p, q = np.asarray(prices), np.asarray(qtys)
+    try:
+        p, q = scaled_integers(prices, qtys, terms=1)
+        whole = True
+    except Undefined:
+        p, q = np.asarray(prices, dtype=np.float64), np.asarray(qtys, dtype=np.float64)
+        whole = False
     if p.ndim != 1 or p.shape != q.shape:
         raise Undefined(f"VWAP of arrays of shapes {p.shape} and {q.shape} is not defined")
-    whole = all(each.dtype.kind in "iu" or _python_integers(each) for each in (p, q))
-    if not whole:
-        p, q = p.astype(np.float64, copy=False), q.astype(np.float64, copy=False)
     if not (p.size and p.min() > 0 and q.min() >= 0 and q.max() > 0):
         raise Undefined("VWAP needs prices above 0, quantities not below 0 and some volume")
     if whole:
@@ -102,10 +105,6 @@ def vwap(prices: ArrayLike, qtys: ArrayLike) -> float:
     if not np.isfinite(average):
         raise Undefined("VWAP does not fit a float")
     return average
-
-
-def _python_integers(values: NDArray[np.generic]) -> bool:
-    return values.dtype == object and all(isinstance(value, int) for value in values)
 
 
 VWAP = Formula(

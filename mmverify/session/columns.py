@@ -25,6 +25,7 @@ _DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?$"
 _NOT_FINITE = r"^[+-]?([nN][aA][nN]|[iI][nN][fF]([iI][nN][iI][tT][yY])?)$"
 _WHOLE = r"^-?[0-9]+$"
 _OFFSET = r"[T ][0-9:.]+(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
+_FLOAT_DIGITS, _SAMPLED = 16, 1000  # significant digits that only a float64 prints; rows that are looked at
 _MAX_DIGITS = 38  # before the point, as in decimal128
 _MAX_DECIMALS = 324  # after it: what the smallest float64 prints
 _MAX_LENGTH = 400
@@ -230,6 +231,16 @@ def _decimals_from_text(text: pa.Array) -> _Digits:
     ints = np.zeros(len(text), dtype=found.dtype)
     ints[rows] = found
     return _Digits(ints, scale, scale, missing, nan, printed)
+
+
+def _printed_floats(array: pa.Array) -> bool:
+    """Say whether text is what float64 prints: as many digits as only a float needs, and just the ones that it prints."""
+    if not _is_text(array):
+        return False
+    long = np.flatnonzero((_values(pc.binary_length(array), np.int64) > _FLOAT_DIGITS) & ~_nulls(array))[:_SAMPLED]
+    numbers = [number for row in long.tolist() if (number := Decimal(array[row].as_py())).is_finite()]
+    numbers = [number for number in numbers if len(number.as_tuple().digits) >= _FLOAT_DIGITS]
+    return bool(numbers) and all(Decimal(repr(float(number))) == number for number in numbers)
 
 
 def _split_exponents(text: pa.Array) -> tuple[pa.Array, NDArray[np.int64]]:
@@ -523,7 +534,8 @@ class Builder:
         """Decode one batch; raise `Unreadable` for the first row that cannot be."""
         array = _text(array)
         self._add(array)
-        self._binary = self._binary or pa.types.is_floating(array.type)
+        number = self.column.type in ("dec", "udec")
+        self._binary = self._binary or pa.types.is_floating(array.type) or (number and _printed_floats(array))
         if not self.column.nullable and array.null_count:
             raise Unreadable(_first(_nulls(array)), "empty", "a value in every row")
 

@@ -14,7 +14,9 @@ from mmverify.formulas.drawdown import drawdown, drawdown_exact
 
 U = Fraction(1, 2**53)
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=200)
-INTEGERS = st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=30)
+INTEGERS = st.lists(
+    st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(-(10**30), 10**30)), min_size=1, max_size=30
+)
 AMOUNT = st.floats(1e-8, 1e12)
 FLOATS = st.lists(st.one_of(AMOUNT, AMOUNT.map(lambda amount: -amount), st.just(0.0)), min_size=1, max_size=30)
 
@@ -73,8 +75,10 @@ def test_a_difference_beyond_int64_does_not_wrap() -> None:
 
 
 def test_a_difference_beyond_the_largest_float_is_an_error() -> None:
-    with pytest.raises(Undefined, match="fits a float"):
+    with pytest.raises(Undefined, match="fit a float"):
         drawdown([1.7e308, -1.7e308])
+    with pytest.raises(Undefined, match="fit a float"):
+        drawdown([1, -(10**400)])
     with pytest.raises(Undefined, match="one row"):
         drawdown([[1.0, 2.0]])
 

@@ -259,9 +259,10 @@ def test_numbers_may_begin_after_a_snapshot_without_one() -> None:
 
 
 def test_small_levels_do_not_make_the_best() -> None:
-    made = book((11, 10, [("bid", 100, 1), ("ask", 101, 3)]))
+    made = book((11, 10, [("bid", 100, 1), ("ask", 101, 3), ("ask", 102, 6)]))
     assert made.best() == (100, 101)
     assert made.best(4) == (99, 102)
+    assert made.best(5) == (99, 102)
     assert made.best(6) == (None, 102)
     assert made.best(8) == (None, None)
 

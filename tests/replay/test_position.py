@@ -127,50 +127,52 @@ def test_how_a_fill_is_split_does_not_matter(fills: list[Any], cost_basis: str, 
 
 
 class History(RuleBasedStateMachine):
-    """Fills, repeats and refusals; the state is the oracle's of the distinct fills, from the first one on."""
+    """Fills, repeats and refusals, by each cost basis; the state is the oracle's of the distinct fills."""
 
-    @initialize(
-        kind=st.sampled_from(KINDS), size=st.sampled_from([1, 10, Decimal("0.0001")]), basis=st.sampled_from(BASES)
-    )
-    def open(self, kind: str, size: Any, basis: str) -> None:
-        self.position = Position(kind, size, basis)
-        self.convention = {"kind": kind, "multiplier": size, "cost_basis": basis}
+    @initialize(kind=st.sampled_from(KINDS), size=st.sampled_from([1, 10, Decimal("0.0001")]))
+    def open(self, kind: str, size: Any) -> None:
+        self.kind, self.size = kind, size
+        self.positions = {basis: Position(kind, size, basis) for basis in BASES}
         self.reports: list[tuple[str, str, Decimal, Decimal, Decimal]] = []
 
-    @rule(side=SIDE, price=PRICE, qty=QTY, fee=FEE)
-    def fill(self, side: str, price: Decimal, qty: Decimal, fee: Decimal) -> None:
-        report = (f"E{len(self.reports)}", side, price, qty, fee)
-        self.position.fill(*report)
-        self.reports.append(report)
+    @rule(fills=st.lists(st.tuples(SIDE, PRICE, QTY, FEE), min_size=1, max_size=5))
+    def fill(self, fills: list[tuple[str, Decimal, Decimal, Decimal]]) -> None:
+        for fill in fills:
+            self.reports.append((f"E{len(self.reports)}", *fill))
+            for position in self.positions.values():
+                position.fill(*self.reports[-1])
+            self.compare()
 
     @rule(number=st.integers(0, 99), side=SIDE, price=PRICE, qty=QTY)
     def repeat(self, number: int, side: str, price: Decimal, qty: Decimal) -> None:
         if self.reports:
-            self.position.fill(self.reports[number % len(self.reports)][0], side, price, qty, Decimal(1))
+            for position in self.positions.values():
+                position.fill(self.reports[number % len(self.reports)][0], side, price, qty, Decimal(1))
 
     @rule(price=PRICE, qty=QTY, wrong=st.sampled_from(["side", "price", "qty"]))
     def refuse(self, price: Decimal, qty: Decimal, wrong: str) -> None:
         side = "short" if wrong == "side" else "sell"
-        with pytest.raises(Undefined):
-            self.position.fill("X", side, -price if wrong == "price" else price, 0 if wrong == "qty" else qty, 1)
+        for position in self.positions.values():
+            with pytest.raises(Undefined):
+                position.fill("X", side, -price if wrong == "price" else price, 0 if wrong == "qty" else qty, 1)
 
     @rule(price=PRICE)
     def close(self, price: Decimal) -> None:
         qty = sum((q if side == "buy" else -q for _, side, _, q, _ in self.reports), Decimal(0))
         if qty:
-            self.fill("sell" if qty > 0 else "buy", price, abs(qty), Decimal(0))
-            assert self.position.avg_px is None
+            self.fill([("sell" if qty > 0 else "buy", price, abs(qty), Decimal(0))])
+            assert all(position.avg_px is None for position in self.positions.values())
 
     @invariant()
-    def is_what_the_oracle_says(self) -> None:
-        states = position_exact([report[1:4] for report in self.reports], **self.convention)
-        if states:
-            last = states[-1]
-            fees = sum(Fraction(report[4]) for report in self.reports)
-            assert seen(self.position) == (last.qty, last.avg_px, last.realized, fees)
-        else:
-            assert seen(self.position) == (0, None, 0, 0)
+    def compare(self) -> None:
+        fills = [report[1:4] for report in self.reports]
+        fees = sum((Fraction(report[4]) for report in self.reports), Fraction(0))
+        for basis, position in self.positions.items():
+            states = position_exact(fills, cost_basis=basis, kind=self.kind, multiplier=self.size)
+            last = states[-1] if states else None
+            exact = (last.qty, last.avg_px, last.realized, fees) if last else (0, None, 0, 0)
+            assert seen(position) == exact
 
 
 TestHistory = History.TestCase
-TestHistory.settings = settings(max_examples=60, stateful_step_count=25)
+TestHistory.settings = settings(max_examples=60, stateful_step_count=12)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from mmverify.errors import EvidenceError
 from mmverify.numeric import Decimals
-from mmverify.session import Session, open_session
+from mmverify.session import Session, Table, open_session
 from mmverify.session.columns import Builder
 from mmverify.session.schema import TABLES
 
@@ -229,3 +229,24 @@ def test_a_column_that_is_not_there_is_empty_in_every_row(opened: Callable[..., 
     fee = opened({"pnl.csv": "ts_local,symbol\n1,A\n"}).table("pnl").decimals("fees")
     assert (fee.missing.tolist(), fee.known.tolist(), fee.digits) == ([True], [False], 0)
     assert np.isnan(fee.floats()).tolist() == [True]
+
+
+def test_text_that_only_a_float_prints_is_held_to_what_a_float_can_keep(tmp_path: Path) -> None:
+    """repr(0.1 + 0.2) has 17 digits; half a unit of the last of them is no measure of a sum of floats."""
+    rows = ["0.30000000000000004", "12.35", "-7.1e-17", ""]
+    column = session_of(tmp_path, rows).decimals("realized")
+    assert column.binary and column.fraction(0) == Fraction("0.30000000000000004")
+    assert column.tolerance(1) == Fraction("12.35") / 10**9
+    assert column.tolerance(2) == Fraction("12.35") / 10**11  # not 7.1e-26: it is what is left of larger numbers
+
+
+def test_text_with_more_digits_than_a_float_keeps_is_exact(tmp_path: Path) -> None:
+    column = session_of(tmp_path, ["1.234567890123456789", "0.30000000000000004"]).decimals("realized")
+    assert not column.binary and column.tolerance(0) == Fraction(1, 2 * 10**18)
+
+
+def session_of(folder: Path, realized: list[str]) -> Table:
+    (folder / "session.toml").write_text("", encoding="utf-8")
+    lines = ["ts_local,symbol,realized", *(f"{n},X,{value}" for n, value in enumerate(realized))]
+    (folder / "pnl.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return open_session(folder).table("pnl", "realized")

@@ -333,7 +333,9 @@ ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(Z|
 def parse_ts(text: str) -> int:
     if re.fullmatch(r"-?\d+", text):
         digits = len(text.lstrip("-"))
-        return int(text) * next(unit for most, unit in ((11, 10**9), (14, 10**6), (17, 1000), (99, 1)) if digits <= most)
+        return int(text) * next(
+            unit for most, unit in ((11, 10**9), (14, 10**6), (17, 1000), (99, 1)) if digits <= most
+        )
     found = ISO.fullmatch(text)
     need(found is not None)
     year, month, day, hour, minute, second = (int(each) for each in found.groups()[:6])

@@ -146,7 +146,9 @@ def document(name: str, groups: list[Group], notes: dict[str, tuple[str, str, st
     lines += ["},", '"groups": [']
     for number, group in enumerate(groups):
         assert 0 < len(group.tests) < 100, f"{name}: a group has 1 to 99 cases"
-        lines.append(f' {{"params": {json.dumps(encode(group.params))}, "source": {json.dumps(group.source)}, "tests": [')
+        lines.append(
+            f' {{"params": {json.dumps(encode(group.params))}, "source": {json.dumps(group.source)}, "tests": ['
+        )
         tests = []
         for place, each in enumerate(group.tests, start=1):
             row = {
