@@ -107,9 +107,8 @@ def _progress() -> Iterator[tuple[Callable[[int], None], Callable[[str], None]]]
 
 def _print_assessment(assessment: Assessment, out: Path) -> None:
     for finding in assessment.findings[:_SHOWN]:
-        print(
-            f"{finding.item} {finding.severity}  {finding.location}: {finding.current}, {finding.correct.splitlines()[0]}"
-        )
+        should = finding.correct.splitlines()[0]
+        print(f"{finding.item} {finding.severity}  {finding.location}: {finding.current}, {should}")
         for line in finding.work:
             print(f"  {line}")
         if finding.cause:

@@ -70,7 +70,10 @@ def carry_out(
     if request.parameters and not request.notebooks:
         raise UsageError("--param is for notebooks; should not stand beside --no-notebooks")
     sessions = [_open(path) for path in request.sessions]
-    name = "+".join(session.name for session in sessions)
+    names = [session.name for session in sessions]
+    if len(set(names)) < len(names):
+        raise UsageError(f"two sessions are named {max(names, key=names.count)}; their folders should differ in name")
+    name = "+".join(names)
     out = request.out or default_folder(_REPORTS, name, started)
     check_folder(out)
     seen = [section for section in sections() if any(item.id in chosen for item in section.items)]
@@ -78,17 +81,17 @@ def carry_out(
     total(len(sessions) * len(seen) + request.notebooks)
     with TemporaryDirectory(prefix="mmverify-") as scratch:
         runs = _in_process(sessions, [section for section in seen if section not in paged], list(chosen), step)
-        pages, errors = None, []
+        pages: Path | None = None
+        errors: list[str] = []
         if request.notebooks:
             pages = Path(scratch) / "notebooks"
             more, errors, shown = _in_notebooks(request, paged, pages, Path(scratch) / "results", step)
             runs += [run for run in more if run.item in chosen]
-        assessment = assemble(sessions, _in_order(runs, sessions), focus=request.focus, config=config, errors=errors)
+        ordered = _in_order(runs, sessions)
+        assessment = assemble(sessions, ordered, focus=request.focus, config=config, errors=errors)
         if request.notebooks and not errors and shown != _comparable(assessment):
             errors = ["s0_readiness.ipynb shows another assessment than the review came to"]
-            assessment = assemble(
-                sessions, _in_order(runs, sessions), focus=request.focus, config=config, errors=errors
-            )
+            assessment = assemble(sessions, ordered, focus=request.focus, config=config, errors=errors)
         seconds = round(time.monotonic() - clock, 3)
         assessment = replace(assessment, times={"started": started.isoformat(timespec="seconds"), "seconds": seconds})
         write(assessment, out, sources=request.sessions, notebooks=pages)
@@ -147,7 +150,7 @@ def _comparable(assessment: Assessment) -> object:
 
 
 def _in_order(runs: Sequence[CheckRun], sessions: Sequence[Session]) -> list[CheckRun]:
-    """Bring runs into one order, whichever way they were made: sessions as given, items and checks as in the protocol."""
+    """Bring runs into one order, however they were made: sessions as given, items and checks as in the protocol."""
     names = [session.name for session in sessions]
     checks = [(item.id, check.name) for section in sections() for item in section.items for check in item.checks]
     return sorted(runs, key=lambda run: (names.index(run.session), checks.index((run.item, run.check))))

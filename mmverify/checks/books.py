@@ -21,7 +21,7 @@ from mmverify.numeric import Mask
 from mmverify.replay.lots import match
 from mmverify.session.load import Session, Table, need_instruments
 
-_GUARD = 10**30  # rounding of a reciprocal or of an average cost happens this far below the last digit
+GUARD = 10**30  # rounding of a reciprocal or of an average cost happens this far below the last digit
 FEE_UNIT = 10**30
 _FOREVER = 2**63 - 1
 
@@ -250,13 +250,13 @@ def ledger(session: Session, symbol: str, mistake: Mistake = RIGHT) -> Ledger:
     flaws: list[str] = []
     segments, repeats = _restatements(table, rows, mistake, flaws)
     if mistake.order_average:  # an average is finer than any fill's price
-        price_unit *= _GUARD
+        price_unit *= GUARD
         once = ~(repeats | table.words("kind").is_("correction", "bust")[rows])
-        prices = _order_averages(table, rows, [p * _GUARD for p in prices], deltas, once, mistake.order_average)
+        prices = _order_averages(table, rows, [p * GUARD for p in prices], deltas, once, mistake.order_average)
     basis = mistake.cost_basis or session.convention("cost_basis")
     inverse = instrument.kind == "inverse" and not mistake.linear_formula
     fine = (opening.price * price_unit).denominator != 1
-    guard = _GUARD if inverse or basis == "average" or fine else 1
+    guard = GUARD if inverse or basis == "average" or fine else 1
     reciprocal = inverse and not mistake.arithmetic_entry
 
     def value(p: Fraction | int) -> int:
@@ -276,7 +276,7 @@ def ledger(session: Session, symbol: str, mistake: Mistake = RIGHT) -> Ledger:
     position, realized, cost = run
     if mistake.arithmetic_entry and inverse:
         realized, cost = _arithmetic_inverse(prices, deltas, price_unit)
-        value_unit = _GUARD
+        value_unit = GUARD
     if mistake.linear_formula and instrument.kind == "inverse":
         instrument = replace(instrument, kind="linear")
     if mistake.no_multiplier:
@@ -374,14 +374,14 @@ def _arithmetic_inverse(prices: list[int], deltas: list[int], price_unit: int) -
         if held * delta >= 0:
             size = abs(held) + abs(delta)
             entry = (entry * abs(held) + Fraction(price * abs(delta))) / size if size else entry
-            entry = Fraction(round(entry * _GUARD), _GUARD)
+            entry = Fraction(round(entry * GUARD), GUARD)
         else:
             closed = min(abs(held), abs(delta)) * (1 if held > 0 else -1)
-            gain = round(closed * (1 / entry - Fraction(1, price)) * price_unit * _GUARD) if entry and price else 0
+            gain = round(closed * (1 / entry - Fraction(1, price)) * price_unit * GUARD) if entry and price else 0
             entry = entry if abs(delta) <= abs(held) else Fraction(price)
         held += delta
         gains.append(gains[-1] + gain)
-        costs.append(round(-held / entry * price_unit * _GUARD) if entry else 0)
+        costs.append(round(-held / entry * price_unit * GUARD) if entry else 0)
     return gains, costs
 
 

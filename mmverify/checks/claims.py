@@ -214,7 +214,11 @@ class Claims:
 
         What is made of lots is not known before the ledger's first state with a known entry.
         """
-        books = [ledger(self.session, book.instrument.symbol, mistake) for book in self.books]
+        books = (
+            self.books
+            if mistake == RIGHT
+            else tuple(ledger(self.session, b.instrument.symbol, mistake) for b in self.books)
+        )
         rates = Rates.of(self.session)
 
         @cache

@@ -71,21 +71,35 @@ def realized_work(claims: Claims, wrong: Wrong) -> tuple[str, ...]:
     states = position_exact(fills, cost_basis=basis, kind=instrument.kind, multiplier=instrument.multiplier)
     before = PositionState(Fraction(0), None, Fraction(0), ())
     parts: list[tuple[str, Fraction]] = []
-    for n, (_, price, _), state in zip(reports, fills, states, strict=True):
+    entry: tuple[str, ...] = ()
+    for n, (_, price, qty), state in zip(reports, fills, states, strict=True):
+        where = f"fills:{int(book.line.rows[n]) + 1}"
         if n >= since and state.realized != before.realized:
-            parts += _closing(instrument, f"fills:{int(book.line.rows[n]) + 1}", price, before, state, basis)
+            parts += _closing(instrument, where, price, before, state, basis)
+        elif not parts and basis == "average" and before.avg_px and state.avg_px and state.realized == before.realized:
+            entry = (_averaged(instrument, where, price, qty, before, state),)
         before = state
     gained = sum((value for _, value in parts), Fraction(0))
     started, fees = book.realized_at(since), claims.session.convention("realized") == "net"
     if abs(gained - (book.realized_at(until) - started)) > Fraction(1, 10**12):
         return (f"the {until} reports before it realize {decimal_text(wrong.first_should)}",)
-    lines = _summed(parts, "realized by these") if parts else ["nothing was closed since the claim before"]
-    if since:
-        lines.append(f"with {decimal_text(started)} realized before: {decimal_text(started + gained)}")
+    lines = [*entry, *_summed(parts, "realized by these")] if parts else ["nothing was closed since the claim before"]
+    if started:
+        lines.append(f"{text(started)} realized before + {text(gained)} = {decimal_text(started + gained)}")
     if fees:
         paid = book.fees_at(until)
         lines.append(f"less fees: {text(started + gained)} - {text(paid)} = {decimal_text(started + gained - paid)}")
     return tuple(lines)
+
+
+def _averaged(
+    instrument: Instrument, where: str, price: Fraction, qty: Fraction, before: PositionState, after: PositionState
+) -> str:
+    held, old, new = text(abs(before.qty)), text(before.avg_px or 0), decimal_text(after.avg_px or 0)
+    size = f"({held} + {text(qty)})"
+    if instrument.kind == "inverse":
+        return f"{where} makes the entry {size} / ({held}/{old} + {text(qty)}/{text(price)}) = {new}"
+    return f"{where} makes the entry ({held} x {old} + {text(qty)} x {text(price)}) / {size} = {new}"
 
 
 def _closing(

@@ -48,7 +48,7 @@ def booking(session: Session) -> Iterator[tuple[str, Mistake]]:
     """Yield the ways to book fills wrongly that this session's conventions and tables leave open."""
     for words, mistake in (_BOOKING | GROUPING).items():
         stated = mistake.cost_basis == session.convention("cost_basis")
-        if not stated and (session.has("order_events") or not mistake.order_price):
+        if session.has("fills") and not stated and (session.has("order_events") or not mistake.order_price):
             yield words, mistake
 
 

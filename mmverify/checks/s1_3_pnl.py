@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 
@@ -15,6 +16,7 @@ from mmverify.checks.claims import (
     Candidates,
     Claims,
     Money,
+    Slack,
     agrees,
     cause,
     claims_of,
@@ -36,6 +38,7 @@ from mmverify.checks.handwork import (
     unrealized_work,
 )  # fmt: skip
 from mmverify.checks.known import Rates, timeline
+from mmverify.checks.stated import stated_positions
 from mmverify.checks.sums import Sums
 from mmverify.numeric import Decimals, Mask, decimal_text
 from mmverify.session.load import Session, Table
@@ -111,8 +114,25 @@ def unrealized_pnl(session: Session) -> Looked:
     for symbol in symbols.names:
         rows = np.flatnonzero(symbols.is_(symbol) & claimed)
         if symbol != "*" and rows.size:
-            found.append(_unrealized(Claims(session, table, column, symbol, rows, (ledger(session, symbol),)), price))
+            book = ledger(session, symbol) if session.has("fills") else stated_positions(session, symbol)
+            found.append(_unrealized(Claims(session, table, column, symbol, rows, (book,)), price))
     return gather(found)
+
+
+def _entry_slack(claims: Claims) -> Slack:
+    """Return what the digits of a stated avg_px leave open; nothing where the entry comes from fills."""
+    entry = claims.session.table("positions", "avg_px").decimals("avg_px")
+
+    def of_row(row: int) -> Fraction:
+        n, book = claims.spans[0][row][1], claims.book
+        if claims.session.has("fills") or not n or not book.prices[n - 1]:
+            return Fraction(0)
+        size = abs(book.qty_at(n)) * book.instrument.multiplier
+        at = Fraction(book.prices[n - 1], book.price_unit)
+        per_unit = at * at if book.instrument.kind == "inverse" else 1
+        return entry.tolerance(int(book.line.rows[n - 1])) * size / per_unit
+
+    return of_row
 
 
 def _unrealized(claims: Claims, price: Decimals) -> Looked:
@@ -137,7 +157,7 @@ def _unrealized(claims: Claims, price: Decimals) -> Looked:
     screened = claims.native and not book.opened
     guess = np.where(screened & ~flat, worth - book.cost_floats[high], np.nan)
     wrong = judge(
-        column, rows[held], guess[held], values,
+        column, rows[held], guess[held], values, _entry_slack(claims),
         magnitude=np.nan_to_num(np.abs(worth))[held],
     )  # fmt: skip
     if wrong:
@@ -365,7 +385,22 @@ def _total(claims: Claims) -> Looked:
 
 def all_symbols_row(session: Session) -> Looked:
     """The ``*`` row is the sum of the symbols' rows, each converted."""
-    return gather(look for name in MONEY for look in _all_symbols(session, name))
+    return _merged(look for name in MONEY for look in _all_symbols(session, name))
+
+
+def _merged(looks: Iterable[Looked]) -> Looked:
+    """Join columns; those wrong at the same rows by the same cause are one defect, told by the last of them."""
+    whole = gather(looks)
+    told: dict[tuple[tuple[str, ...], str], list[Breach]] = {}
+    for breach in whole.breaches:
+        told.setdefault((breach.where, breach.cause or breach.key), []).append(breach)
+    joined = tuple(
+        replace(same[-1], was=f"{same[-1].was} (likewise {', '.join(b.key for b in same[:-1])})")
+        if same[:-1]
+        else same[0]
+        for same in told.values()
+    )
+    return replace(whole, breaches=joined)
 
 
 def _all_symbols(session: Session, name: str) -> Iterable[Looked]:
@@ -502,7 +537,7 @@ def _values(session: Session, table: Table, asset: str, rows: np.ndarray[tuple[i
 
 def currencies_added(session: Session) -> Looked:
     """The ``*`` row converts each symbol's money before it adds it."""
-    return gather(look for name in MONEY for look in _currencies(session, name))
+    return _merged(look for name in MONEY for look in _currencies(session, name))
 
 
 def _currencies(session: Session, name: str) -> Iterable[Looked]:

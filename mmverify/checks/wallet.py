@@ -1,4 +1,4 @@
-"""The account itself, which no bookkeeping convention touches: what the venue held first, moved by fills, is held last."""
+"""The account itself, which no bookkeeping convention touches: what was held first, moved by fills, is held last."""
 
 from __future__ import annotations
 

@@ -40,8 +40,10 @@ def run_check(session: Session, section: Section, item: Item, check: Check) -> C
     missing = tuple(table for table in check.needs if not session.has(table))
     if missing:
         return CheckRun(session.name, item.id, check.name, Looked(0), missing)
+    told = len(session.notes)
     try:
-        return CheckRun(session.name, item.id, check.name, function(section.stem, check)(session))
+        looked = function(section.stem, check)(session)
+        return CheckRun(session.name, item.id, check.name, looked, read_notes=tuple(session.notes[told:]))
     except EvidenceError:
         raise
     except Exception as error:  # whatever it is, it is ours, and the report says so
@@ -120,7 +122,9 @@ def assemble(
     results = tuple(_result(item, [run for run in runs if run.item == item.id], findings, config, sessions)
                     for item in chosen.values())  # fmt: skip
     broken = [f"{run.item} {run.check} on {run.session}: {run.error}" for run in runs if run.error]
-    notes = [f"{session.name}: {note}" if several else note for session in sessions for note in session.notes]
+    read = [(session.name, note) for session in sessions for note in session.notes]
+    read += [(run.session, note) for run in runs for note in run.read_notes]
+    notes = [f"{name}: {note}" if several else note for name, note in read]
     notes += [f"{run.item} {run.check}: {note}" for run in runs for note in run.looked.notes]
     notes += [note for session in sessions for note in _assumed(session)]
     notes += [note for waiver in config.waivers if (note := _idle(waiver, chosen, findings, today))]

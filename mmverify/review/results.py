@@ -12,7 +12,7 @@ from mmverify.checks import Breach, Looked
 
 @dataclass(frozen=True)
 class CheckRun:
-    """One check on one session: what it saw, or the error that it ended in."""
+    """One check on one session: what it saw, or the error that it ended in; `read_notes` are of what it read first."""
 
     session: str
     item: str
@@ -20,6 +20,7 @@ class CheckRun:
     looked: Looked
     missing: tuple[str, ...] = ()
     error: str = ""
+    read_notes: tuple[str, ...] = ()
 
     @property
     def status(self) -> str:
@@ -49,6 +50,7 @@ class CheckRun:
         return CheckRun(
             data["session"], data["item"], data["check"],
             Looked(looked["exercised"], tuple(breaches), tuple(looked["notes"])), tuple(data["missing"]), data["error"],
+            tuple(data["read_notes"]),
         )  # fmt: skip
 
 

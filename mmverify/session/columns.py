@@ -234,7 +234,7 @@ def _decimals_from_text(text: pa.Array) -> _Digits:
 
 
 def _printed_floats(array: pa.Array) -> bool:
-    """Say whether text is what float64 prints: as many digits as only a float needs, and just the ones that it prints."""
+    """Say whether text is what float64 prints: as many digits as only a float needs, and just those that it prints."""
     if not _is_text(array):
         return False
     long = np.flatnonzero((_values(pc.binary_length(array), np.int64) > _FLOAT_DIGITS) & ~_nulls(array))[:_SAMPLED]
