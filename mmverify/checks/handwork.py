@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _REPLAYED = 2000  # fills since the position was last flat that are worked by hand
 _SHOWN = 4
+_NOISE = Fraction(1, 10**20)  # of an average carried at 30 guard digits
 
 
 def text(value: Fraction | int) -> str:
@@ -90,6 +91,16 @@ def realized_work(claims: Claims, wrong: Wrong) -> tuple[str, ...]:
         paid = book.fees_at(until)
         lines.append(f"less fees: {text(started + gained)} - {text(paid)} = {decimal_text(started + gained - paid)}")
     return tuple(lines)
+
+
+def parting(right: Ledger, other: Ledger) -> tuple[str, ...]:
+    """Say at which report two ways to book part first, and what each had realized by then."""
+    for n in range(1, len(right.realized)):
+        a, b = right.realized_at(n), other.realized_at(n)
+        if abs(a - b) > _NOISE:
+            where = f"fills:{int(right.line.rows[n - 1]) + 1}"
+            return (f"the two ways part first at {where}: {decimal_text(a, 18)} realized by then, not {decimal_text(b, 18)}",)
+    return ()
 
 
 def _averaged(

@@ -32,6 +32,7 @@ from mmverify.checks.handwork import (
     fees_work,
     funding_work,
     notional,
+    parting,
     realized_work,
     sum_work,
     total_work,
@@ -81,12 +82,14 @@ def _realized(claims: Claims) -> Looked:
     wrong = judge(claims.column, claims.rows, guess, values, magnitude=terms)
     if not wrong:
         return Looked(exercised, (), tuple(notes))
+    reason = cause(claims.column, wrong, mistakes.of_realized(claims, money))
+    mistake = dict(mistakes.booking(claims.session)).get(reason)
+    parted = parting(claims.book, ledger(claims.session, claims.symbol, mistake)) if mistake and claims.native else ()
     breach = money_breach(
         claims.table, claims.column, wrong, key=claims.symbol, what=f"realized P&L of {claims.symbol}",
-        currency=claims.currency(wrong.first), work=realized_work(claims, wrong),
+        currency=claims.currency(wrong.first), work=(*realized_work(claims, wrong), *parted), reason=reason,
         loss="realized P&L that the books show and the account does not have, or the reverse: limits, sizing and "
         "payouts run on money that is not there",
-        reason=cause(claims.column, wrong, mistakes.of_realized(claims, money)),
     )  # fmt: skip
     return Looked(exercised, (breach,), tuple(notes))
 

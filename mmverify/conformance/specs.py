@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from itertools import accumulate
 from typing import Any
@@ -634,7 +634,7 @@ SPECS: dict[str, Spec] = {
     ),
     "drawdown": Spec(
         lambda equity: drawdown_exact(equity), lambda stated: record(equity=row(-(10**4), 10**6, 6)), "equity.*=NaN",
-        scale=lambda case: Fraction(1) + max(drawdown_exact(case["equity"]), key=lambda x: x or 0, default=Fraction(0)), past=_cut("equity"),
+        scale=lambda case: 1 + max(abs(fraction or 0) for fraction in drawdown_exact(case["equity"])), past=_cut("equity"),
         mistakes=(
             Mistake("the sign was turned", lambda equity: [None if x is None else -x for x in drawdown_exact(equity)]),
             Mistake("it was given in money, not as a fraction", lambda equity: [h - rational(e) for h, e in zip(

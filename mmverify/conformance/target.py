@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
+from enum import Enum
 from fractions import Fraction
 from numbers import Integral
 from pathlib import Path
@@ -29,8 +30,10 @@ from mmverify.session.schema import CONVENTIONS
 
 CALL_SECONDS = 2.0
 IMPORT_SECONDS = 30.0
-#: What ``CONVENTIONS`` of a target may say: that of session.toml, and two that no argument carries.
-KNOWN = CONVENTIONS | {"ema_nan": ("repeat", "propagate"), "maintenance_at": ("liquidation", "entry")}
+#: Conventions that no argument carries: the first of each is the contract's own.
+RULES = {"ema_nan": ("repeat", "propagate"), "maintenance_at": ("mark", "entry")}
+#: What ``CONVENTIONS`` of a target may say beside mid_min_qty: that of session.toml, and the rules.
+KNOWN = CONVENTIONS | RULES
 _SHOWN = 300  # characters of what a target raised or gave
 
 
@@ -60,15 +63,15 @@ class Target:
     errors: tuple[type[BaseException], ...]
     conventions: Mapping[str, str]
 
-    def attempt(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Outcome:
+    def attempt(self, call: Callable[..., Any], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Outcome:
         """Call it with its own copies of the arguments, numbers in the type that the target takes."""
-        return self.watch(lambda: call(*self.given(args), **self.given(kwargs)))
+        return self.watch(lambda: call(*self.given(args), **self.given(dict(kwargs or {}))))
 
-    def watch(self, call: Callable[[], Any]) -> Outcome:
-        """Run `call` within the time of one call, and say what it came to."""
+    def watch(self, call: Callable[[], Any], read: Callable[[Any], Any] | None = None) -> Outcome:
+        """Run `call` within the time of one call, and say what it came to, its result read by `read` (`plain`)."""
         try:
             with limited(CALL_SECONDS):
-                return Outcome("value", plain(call()))
+                return Outcome("value", (read or plain)(call()))
         except Hang:
             return Outcome("hang", words=f"no answer within {CALL_SECONDS:g} s")
         except self.errors as error:
@@ -89,6 +92,8 @@ class Target:
 
 def plain(value: Any) -> Any:
     """Return a result as numbers, text, None and lists of them, whatever library it comes from."""
+    if isinstance(value, Enum):
+        return value.value if isinstance(value.value, str) else value.name
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, list | tuple):
@@ -216,11 +221,11 @@ def _module(name: str) -> Any:
         sys.path.insert(0, folder)
     if path.suffix != ".py":
         return importlib.import_module(name)
-    spec = importlib.util.spec_from_file_location(path.stem, path.resolve())
+    spec = importlib.util.spec_from_file_location(f"target_{path.stem}", path.resolve())
     if spec is None or spec.loader is None or not path.is_file():
         raise ImportError(f"no file {name}")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 

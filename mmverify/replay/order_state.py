@@ -6,7 +6,7 @@ before, and one that the last report has overtaken (its quantity is in the `cum_
 
 References
 ----------
-FIX 4.4, volume 7, appendix D, "Order state change matrices".
+FIX 4.2 and 4.4, appendix D, "Order state change matrices".
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import re
 from fractions import Fraction as F
-from typing import Any
+from itertools import pairwise
 
 from corpus import log, root, rounded
 
@@ -88,9 +88,7 @@ def vwap(prices: list[str], qtys: list[str]) -> F | None:
     return sum(price * qty for price, qty in pairs) / volume if volume else None
 
 
-def ema(
-    values: list[str | None], init: str, span: str | None = None, alpha: str | None = None, ema_nan: str = "repeat"
-) -> list[F | None]:
+def ema(values: list[str | None], init: str, span: str | None = None, alpha: str | None = None, ema_nan: str = "repeat") -> list[F | None]:
     need(init in ("first", "sma", "adjusted") and (span is None) != (alpha is None))
     need(not (init == "sma" and alpha is not None))
     if span is not None:
@@ -125,14 +123,14 @@ def _ema_of(known: list[F], a: F, init: str, seed: int) -> F | None:
 def returns(prices: list[str], kind: str) -> list[F]:
     need(kind in ("log", "simple"))
     known = [positive(price) for price in prices]
-    ratios = [after / before for before, after in zip(known, known[1:], strict=False)]
+    ratios = [after / before for before, after in pairwise(known)]
     return [ratio - 1 for ratio in ratios] if kind == "simple" else [rounded(log(ratio)) for ratio in ratios]
 
 
 def volatility(prices: list[str], periods_per_year: str, kind: str, ddof: str) -> F | None:
     need(kind in ("log", "simple"))
     known, periods = [positive(price) for price in prices], positive(periods_per_year)
-    ratios = [after / before for before, after in zip(known, known[1:], strict=False)]
+    ratios = [after / before for before, after in pairwise(known)]
     changes = [ratio - 1 if kind == "simple" else F(log(ratio)) for ratio in ratios]
     count, spare = len(changes), int(ddof)
     if count <= spare:
@@ -164,9 +162,7 @@ def _last_change(known: list[F]) -> int:
     return 0
 
 
-def lee_ready(
-    trade_prices: list[str], trade_ts: list[str], quote_ts: list[str], bids: list[str], asks: list[str]
-) -> list[int]:
+def lee_ready(trade_prices: list[str], trade_ts: list[str], quote_ts: list[str], bids: list[str], asks: list[str]) -> list[int]:
     need(len(trade_prices) == len(trade_ts) and len(quote_ts) == len(bids) == len(asks))
     known = [positive(price) for price in trade_prices]
     quotes = [(int(ts), positive(bid), positive(ask)) for ts, bid, ask in zip(quote_ts, bids, asks, strict=True)]
@@ -304,10 +300,7 @@ def exposure(position: str, open_orders: list[list[str]]) -> list[F]:
     return [long, short]
 
 
-def liquidation_price(
-    qty: str, avg_px: str, margin: str, maintenance_rate: str, maintenance_amount: str, kind: str, multiplier: str,
-    maintenance_at: str,
-) -> F | None:  # fmt: skip
+def liquidation_price(qty: str, avg_px: str, margin: str, maintenance_rate: str, maintenance_amount: str, kind: str, multiplier: str, maintenance_at: str) -> F | None:
     """Solve margin + P&L(P) - maintenance(P) = 0: linear in P, or in 1/P for an inverse contract."""
     need(kind in KINDS and maintenance_at in ("liquidation", "entry"))
     q, entry, money, m = num(qty), positive(avg_px), num(margin), positive(multiplier)
@@ -333,9 +326,7 @@ ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(Z|
 def parse_ts(text: str) -> int:
     if re.fullmatch(r"-?\d+", text):
         digits = len(text.lstrip("-"))
-        return int(text) * next(
-            unit for most, unit in ((11, 10**9), (14, 10**6), (17, 1000), (99, 1)) if digits <= most
-        )
+        return int(text) * next(unit for most, unit in ((11, 10**9), (14, 10**6), (17, 1000), (99, 1)) if digits <= most)
     found = ISO.fullmatch(text)
     need(found is not None)
     year, month, day, hour, minute, second = (int(each) for each in found.groups()[:6])
