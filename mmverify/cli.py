@@ -59,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     simulating.add_argument("--symbols", type=int, default=3, metavar="N")
     simulating.set_defaults(run=_simulate)
 
+    printing = commands.add_parser("fingerprint", help="which convention a bot computes by, from inputs and outputs")
+    printing.add_argument("file", type=Path, metavar="FILE", help='JSON: {"name", "cases": [{"inputs", "output"}]}')
+    printing.set_defaults(run=_fingerprint)
+
     explaining = commands.add_parser("explain", help="what an item looks at, what violates it, a worked example")
     explaining.add_argument("id", metavar="ID", help="such as 1.3.1")
     explaining.set_defaults(run=_explain)
@@ -147,6 +151,17 @@ def _explain(args: argparse.Namespace) -> int:
 
     print(explain(args.id), end="")
     return 0
+
+
+def _fingerprint(args: argparse.Namespace) -> int:
+    from mmverify.fingerprint import fingerprint, read_cases
+
+    found = fingerprint(*read_cases(args.file))
+    for convention in found:
+        print(", ".join(f"{name}: {value}" for name, value in convention.items()))
+    if not found:
+        print("no convention that is tried reproduces these outputs")
+    return 0 if found else 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,8 +6,8 @@ float), a list, the states of an object after each call, null for 'not defined',
 ``"error"``) for a refusal.
 
 An answer agrees
-- as a decimal: if it is the exact one where that ends within 28 digits, else if it is right to 27; right to 22 where a
-  logarithm, a root, a quotient that need not end or a small difference is in it;
+- as a decimal: if it is the exact one where that ends within 28 digits, else if it is right to 27; where a logarithm,
+  a root, a quotient that need not end or a small difference is in it, right to 22, or to 25 of the difference's terms;
 - as a float: if it is within 4 ulp of the exact one, times the condition number of the case (`scale` of the case: the
   size of the terms that the answer is a difference of); returns 4e-15 absolute, volatility that times the root of the
   periods a year; a case whose inputs no float holds is not judged;
@@ -24,7 +24,7 @@ import json
 import math
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal, Inexact, localcontext
 from fractions import Fraction
@@ -57,10 +57,8 @@ class Verdict:
 
     Attributes
     ----------
-    id : str
-        The case, such as ``vwap-001``.
-    formula : str
-        The name of the contract that it is of.
+    id, formula : str
+        The case, such as ``vwap-001``, and the name of the contract that it is of.
     status : {"agrees", "disagrees", "missing", "not judged"}
         ``missing``: others of its group were answered. ``not judged``: a float, and no float holds the inputs.
     reason : str
@@ -169,7 +167,7 @@ def figures() -> list[Figures]:
         The last one, named ``*``, is of all files.
     """
     files = {name: [test for group in load(name)["groups"] for test in group["tests"]] for name in names()}
-    return [_count(*each) for each in [*files.items(), ("*", sum(files.values(), []))]]
+    return [_count(*each) for each in [*files.items(), ("*", [test for tests in files.values() for test in tests])]]
 
 
 def _count(formula: str, tests: list[Mapping[str, Any]]) -> Figures:
@@ -288,12 +286,12 @@ def _verdict(name: str, params: Mapping[str, Any], test: Mapping[str, Any], resu
     if test["id"] not in results:
         return Verdict(test["id"], name, "missing", "no answer, though its group was answered", flags)
     got = results[test["id"]]
+    if _has_float(got) and not _fits_floats({**params, **test["inputs"]}):
+        return Verdict(test["id"], name, "not judged", "a float, and no float holds the inputs of this case", flags)
     if test["result"] == "invalid":
         reason = None if got is None or _refused(got) else _was(got, "refused (an error, or null)")
     else:
         reason = _difference(test["expected"], got, _rule(name, params, test))
-    if reason == _NO_FLOAT:
-        return Verdict(test["id"], name, "not judged", reason, flags)
     return Verdict(test["id"], name, "disagrees" if reason else "agrees", reason or "", flags)
 
 
@@ -305,7 +303,6 @@ class _Rule:
     rounded: bool
     floor: Fraction
     scale: Any
-    fits: bool
     inside: bool = False
     price: bool = False
 
@@ -318,19 +315,22 @@ class _Rule:
         return replace(self, scale=scale, rounded=self.rounded or average, inside=True, price=average)
 
 
-_NO_FLOAT = "a float, and no float holds the inputs of this case"
 #: Inputs that are whole numbers or names for every bot.
 _NEVER_FLOAT = {"seq", "prev_seq", "ts_ns", "window_ns", "cooldown_ns", "exec_id"}
 
 
 def _rule(name: str, params: Mapping[str, Any], test: Mapping[str, Any]) -> _Rule:
-    floor = Fraction(0)
-    if name in ("returns", "volatility"):
-        years = params.get("periods_per_year", "1")
-        floor = RETURN_ERROR * Fraction(math.sqrt(Fraction(years)))
     rounded = name in _ROUNDED or params.get("kind") == "inverse" or params.get("cost_basis") == "average"
-    fits = _fits_floats({**params, **test["inputs"]})
-    return _Rule(name in _WHOLE, rounded, floor, test.get("scale", 0), fits)
+    if name not in ("returns", "volatility"):
+        return _Rule(name in _WHOLE, rounded, Fraction(0), test.get("scale", 0))
+    year = Fraction(math.sqrt(Fraction(params.get("periods_per_year", "1"))))
+    return _Rule(False, rounded, RETURN_ERROR * year, year)
+
+
+def _has_float(got: Any) -> bool:
+    if isinstance(got, list | Mapping):
+        return any(map(_has_float, got.values() if isinstance(got, Mapping) else got))
+    return isinstance(got, float)
 
 
 def _fits_floats(value: Any) -> bool:
@@ -370,7 +370,7 @@ def _difference(expected: Any, got: Any, rule: _Rule) -> str | None:
     """Say how an answer differs, None if it agrees."""
     if isinstance(expected, dict) and "either" in expected:
         reasons = [_difference(each, got, rule) for each in expected["either"]]
-        return None if None in reasons else _NO_FLOAT if _NO_FLOAT in reasons else _was(got, expected)
+        return None if None in reasons else _was(got, expected)
     if expected is None:
         zero = rule.price and not isinstance(got, bool) and _number(got) == 0
         fine = got is None or zero or (_is_nan(got) and not rule.price) or (not rule.inside and _refused(got))
@@ -381,19 +381,15 @@ def _difference(expected: Any, got: Any, rule: _Rule) -> str | None:
         if not isinstance(got, list) or len(got) != len(expected):
             return _was(got, expected)
         found = (_difference(*pair, rule.at(None)) for pair in zip(expected, got, strict=True))
-        return _first(found)
+        return next(filter(None, found), None)
     if isinstance(expected, dict):
         if not isinstance(got, Mapping):
             return _was(got, expected)
         fields = (_difference(each, got.get(key), rule.at(key)) for key, each in expected.items())
-        return _first(fields)
+        return next(filter(None, fields), None)
     if isinstance(expected, bool) or _number(expected) is None:
         return None if type(got) is type(expected) and got == expected else _was(got, expected)
     return _number_differs(expected, got, rule)
-
-
-def _first(reasons: Iterable[str | None]) -> str | None:
-    return next((reason for reason in reasons if reason), None)
 
 
 def _number_differs(expected: str, got: Any, rule: _Rule) -> str | None:
@@ -404,10 +400,6 @@ def _number_differs(expected: str, got: Any, rule: _Rule) -> str | None:
         return None
     if rule.whole:
         return _was(got, expected)
-    if isinstance(got, str):
-        fine = agrees(expected, value, number="decimal", scale=rule.scale, rounded=rule.rounded)
-    elif not rule.fits:
-        return _NO_FLOAT
-    else:
-        fine = agrees(expected, value, number="float", scale=rule.scale, floor=rule.floor)
+    number: Literal["decimal", "float"] = "decimal" if isinstance(got, str) else "float"
+    fine = agrees(expected, value, number=number, scale=rule.scale, floor=rule.floor, rounded=rule.rounded)
     return None if fine else _was(got, expected)

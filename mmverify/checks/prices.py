@@ -112,7 +112,7 @@ def _best_prices(
         levels = [
             ("bid" if side.codes[row] == bid_code else "ask", int(price.ints[row]), int(qty.ints[row]))
             for row in members
-            if side.codes[row] >= 0
+            if side.codes[row] >= 0 and price.ints[row] > 0
         ]
         book.apply(
             kind.text(first),

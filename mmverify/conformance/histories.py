@@ -85,7 +85,11 @@ def _positions(draw: st.DrawFn, stated: Conventions) -> Case:
 
 
 def _position_scales(make: tuple[Any, ...], steps: Sequence[Step]) -> dict[str, Any]:
-    sound = [args for _, args, _ in steps if all(n == n and (place == 4 or n > 0) for place, n in enumerate(args) if place > 1)]
+    sound = [
+        args
+        for _, args, _ in steps
+        if all(n == n and (place == 4 or n > 0) for place, n in enumerate(args) if place > 1)
+    ]
     inverse = make[0] == "inverse"
     worth = [rational(q) / rational(p) if inverse else rational(q) * rational(p) for _, _, p, q, _ in sound]
     whole = sum((rational(q) for _, _, _, q, _ in sound), Fraction(0))
@@ -137,7 +141,9 @@ def _orders(draw: st.DrawFn, stated: Conventions) -> Case:
         left = order.qty - order.cum_qty
         price = prices[n % len(prices)]
         if token in ("part", "rest", "over", "bad"):
-            qty = {"part": unit, "over": Decimal(9), "bad": Decimal(-1)}.get(token) or Decimal(left.numerator) / left.denominator
+            qty = {"part": unit, "over": Decimal(9), "bad": Decimal(-1)}.get(token) or Decimal(
+                left.numerator
+            ) / left.denominator
             if qty == 0 or order.state == "REJECTED":
                 continue
             whole = token != "bad" and rational(qty) >= left
@@ -184,7 +190,11 @@ def _order_item(moment: Moment) -> str:
     if "state" in moment.wrong or moment.outcome.kind != "value":
         return "2.2.2"
     cum, leaves = moment.shows.get("cum_qty"), moment.shows.get("leaves_qty")
-    if moment.wrong == ["cum_qty", "leaves_qty"] and fill and agrees(moment.after["cum_qty"] + moment.after["leaves_qty"], _add(cum, leaves), scale=9):
+    if (
+        moment.wrong == ["cum_qty", "leaves_qty"]
+        and fill
+        and agrees(moment.after["cum_qty"] + moment.after["leaves_qty"], _add(cum, leaves), scale=9)
+    ):
         return "1.2.3"
     return "2.2.4"
 
@@ -226,7 +236,13 @@ def _books(draw: st.DrawFn, stated: Conventions) -> Case:
         levels = []
         for side, tick, qty in draw(st.lists(level, min_size=1, max_size=3)):
             price = 100 - tick if side == "buy" else 100 + (tick if crossing else tick + 1)
-            levels.append(("bid" if side == "buy" else "ask", Decimal(price + (3 if crossing and side == "buy" and tick == 0 else 0)), Decimal(qty)))
+            levels.append(
+                (
+                    "bid" if side == "buy" else "ask",
+                    Decimal(price + (3 if crossing and side == "buy" and tick == 0 else 0)),
+                    Decimal(qty),
+                )
+            )
         kind, seq, prev = "delta", last + 1, last
         if token == "snapshot":
             kind, seq, prev = "snapshot", max(last, high) + draw(st.integers(0, 2)), None
@@ -265,7 +281,11 @@ def _book_item(moment: Moment) -> str:
     if kind == "delta" and moment.before["seq"] is not None and seq <= moment.before["seq"]:
         return "5.2.4"
     sides = [(moment.after[side], moment.shows.get(side)) for side in ("bids", "asks")]
-    if all(sorted(map(tuple, should)) == sorted(map(tuple, was)) for should, was in sides if isinstance(was, list) and all(isinstance(e, list) for e in was)):
+    if all(
+        sorted(map(tuple, should)) == sorted(map(tuple, was))
+        for should, was in sides
+        if isinstance(was, list) and all(isinstance(e, list) for e in was)
+    ):
         return "3.1.2"
     if moment.after["bids"] and moment.shows.get("bids") == [list(each) for each in moment.after["asks"]]:
         return "3.1.1"
@@ -289,7 +309,12 @@ def _limiters(draw: st.DrawFn, stated: Conventions) -> Case:
 
 @st.composite
 def _breakers(draw: st.DrawFn, stated: Conventions) -> Case:
-    threshold, cooldown, ts, steps = Decimal(draw(st.integers(1, 5))) / 10, draw(st.integers(0, 9)), draw(st.integers(0, 9)), list[Step]()
+    threshold, cooldown, ts, steps = (
+        Decimal(draw(st.integers(1, 5))) / 10,
+        draw(st.integers(0, 9)),
+        draw(st.integers(0, 9)),
+        list[Step](),
+    )
     value = st.sampled_from([Decimal(0), threshold, threshold - Decimal("0.01"), threshold + 1, NAN])
     for _ in range(draw(st.integers(1, 6))):
         ts += draw(st.sampled_from([0, 1, cooldown, max(cooldown - 1, 0)]))
@@ -357,7 +382,9 @@ def call_text(name: str, case: Case, steps: Sequence[Step]) -> str:
     """Write a history as the calls that it is."""
     lines = [f"{name}({', '.join(map(shown, case['make']))})"]
     for method, args, kwargs in steps:
-        lines.append(f"{method}({', '.join([*map(shown, args), *(f'{key}={shown(value)}' for key, value in kwargs.items())])})")
+        lines.append(
+            f"{method}({', '.join([*map(shown, args), *(f'{key}={shown(value)}' for key, value in kwargs.items())])})"
+        )
     return "; ".join(lines)
 
 
@@ -381,7 +408,9 @@ def replay(target: Target, name: str, case: Case) -> Seen:
             return Seen((UNDEFINED, ERROR))
         item = ERROR if made.kind == "error" else own[0] if made.kind == "hang" else UNDEFINED
         was = "an object" if made.kind == "value" else made.words
-        return Seen((UNDEFINED, ERROR), Failure(item, call_text(name, case, []), was, f"an error: {error}", outcome=made))
+        return Seen(
+            (UNDEFINED, ERROR), Failure(item, call_text(name, case, []), was, f"an error: {error}", outcome=made)
+        )
     if made.kind != "value":
         return Seen(own[:-2], Failure(own[0], call_text(name, case, []), made.words, "an object", outcome=made))
     made_object, exercised, before = made.value, set[str](), _of_model(name, model)
@@ -396,11 +425,22 @@ def replay(target: Target, name: str, case: Case) -> Seen:
             expected = getattr(model, method)(*target.given(args), **target.given(kwargs))
         except (Undefined, IllegalTransition) as error:
             expected = error
-        outcome = target.watch(lambda m=method, a=args, k=kwargs: getattr(made_object, m)(*target.given(a), **target.given(k)))
+        outcome = target.watch(
+            lambda m=method, a=args, k=kwargs: getattr(made_object, m)(*target.given(a), **target.given(k))
+        )
         after = _of_model(name, model)
         look = target.watch(lambda: {key: getattr(made_object, key) for key in machine.shows}, read=lambda value: value)
         shows = target.watch(lambda look=look: {key: value for key, value in look.value.items()}, read=_plain_state)
-        moment = Moment(step, before, expected, after, outcome, shows.value or {}, case["steps"][:n], _repeated(case["steps"][:n], step, name))
+        moment = Moment(
+            step,
+            before,
+            expected,
+            after,
+            outcome,
+            shows.value or {},
+            case["steps"][:n],
+            _repeated(case["steps"][:n], step, name),
+        )
         exercised |= {UNDEFINED, ERROR} if moment.refused else set(own[:-2])
         item = _judge(name, machine, moment, look if look.kind != "value" else shows, model, scales)
         if item:
@@ -425,7 +465,9 @@ def _repeated(steps: Sequence[Step], step: Step, name: str) -> bool:
     if name == "Book":
         return step in steps
     exec_id = step[1][0] if name == "Position" else step[2].get("exec_id")
-    return exec_id is not None and any(exec_id == (args[0] if name == "Position" else kwargs.get("exec_id")) for _, args, kwargs in steps)
+    return exec_id is not None and any(
+        exec_id == (args[0] if name == "Position" else kwargs.get("exec_id")) for _, args, kwargs in steps
+    )
 
 
 def _judge(name: str, machine: Machine, moment: Moment, shows: Outcome, model: Any, scales: dict[str, Any]) -> str:
@@ -442,7 +484,11 @@ def _judge(name: str, machine: Machine, moment: Moment, shows: Outcome, model: A
     early = name == "Breaker" and moment.step[0] == "reset" and outcome.kind == "refused"
     if outcome.kind != "value" and not early:
         return machine.item(moment)
-    if name == "Order" and moment.step[1][0] == "partial_fill" and moment.before["state"] in ("PENDING_CANCEL", "PENDING_REPLACE"):
+    if (
+        name == "Order"
+        and moment.step[1][0] == "partial_fill"
+        and moment.before["state"] in ("PENDING_CANCEL", "PENDING_REPLACE")
+    ):
         if moment.shows.get("state") == "PARTIALLY_FILLED" and moment.after["state"] == moment.before["state"]:
             model.state = moment.after["state"] = "PARTIALLY_FILLED"  # the map leaves it open
     moment.wrong = _differences(name, model, moment.after, moment.shows, scales)

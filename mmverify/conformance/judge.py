@@ -144,7 +144,11 @@ class FunctionTest:
             return False
         full = self.target.given(self.passed(case) | self._pinned)
         try:
-            scale = self.spec.scale(full | self._rules if "maintenance_at" in self._rules else full) if self.spec.scale else None
+            scale = (
+                self.spec.scale(full | self._rules if "maintenance_at" in self._rules else full)
+                if self.spec.scale
+                else None
+            )
         except (MmverifyError, ArithmeticError):
             scale = None
         loose = self.name in ("returns", "volatility")
@@ -160,13 +164,21 @@ class FunctionTest:
         exercised = (UNDEFINED, ERROR) if open_ended else own[:-2]
         got = outcome.value
         if open_ended or isinstance(expected, Either):
-            fine = outcome.kind == "refused" or (outcome.kind == "value" and (got is None or self.right(case, expected, got)))
+            fine = outcome.kind == "refused" or (
+                outcome.kind == "value" and (got is None or self.right(case, expected, got))
+            )
             fine = fine and not (outcome.kind == "value" and got is not None and got != got)
         else:
             fine = outcome.kind == "value" and self.right(case, expected, got) and not self._noisy(expected, got)
         if fine:
             return Seen(exercised)
-        item = own[0] if outcome.kind == "hang" else self._undefined(case, outcome) if open_ended else self._wrong(case, expected, outcome)
+        item = (
+            own[0]
+            if outcome.kind == "hang"
+            else self._undefined(case, outcome)
+            if open_ended
+            else self._wrong(case, expected, outcome)
+        )
         return Seen((*exercised, item), self._failure(item, case, expected, outcome))
 
     def _noisy(self, expected: Any, got: Any) -> bool:
@@ -178,13 +190,28 @@ class FunctionTest:
         """Return the item of an answer, or of an error that is not declared, where nothing is defined."""
         got = outcome.value
         flat = got if isinstance(got, list) else [got]
-        if outcome.kind == "error" or not got == got or any(each != each or each in (math.inf, -math.inf) for each in flat):
+        if (
+            outcome.kind == "error"
+            or not got == got
+            or any(each != each or each in (math.inf, -math.inf) for each in flat)
+        ):
             return ERROR
-        if self.name == "quote" and len(flat) == 2 and case["fair"] > 0 and case["tick"] > 0 and case["half_spread"] >= 0:
+        if (
+            self.name == "quote"
+            and len(flat) == 2
+            and case["fair"] > 0
+            and case["tick"] > 0
+            and case["half_spread"] >= 0
+        ):
             return "1.1.3"
         if self.name == "mid" and self.answer(case) is None:
             return "1.1.4"
-        if self.name == "parse_ts" and "T" in case["text"] and case["text"][-1] != "Z" and not {"+", "-"} & {*case["text"][-6:-5]}:
+        if (
+            self.name == "parse_ts"
+            and "T" in case["text"]
+            and case["text"][-1] != "Z"
+            and not {"+", "-"} & {*case["text"][-6:-5]}
+        ):
             return "4.1.1"
         if self.name == "duration":
             return "4.1.4"
@@ -202,7 +229,13 @@ class FunctionTest:
         for mistake in self.spec.mistakes:
             if mistake.item and self.right(case, self._tried(case, mistake.wrong), got):
                 return mistake.item
-        if self.name == "quote" and isinstance(got, list) and len(got) == 2 and _number(*got) and not 0 < got[0] < got[1]:
+        if (
+            self.name == "quote"
+            and isinstance(got, list)
+            and len(got) == 2
+            and _number(*got)
+            and not 0 < got[0] < got[1]
+        ):
             return "1.1.3"
         if self.name == "round_price" and expected == 0:
             return "5.1.5"
@@ -246,13 +279,27 @@ class FunctionTest:
     def _failure(self, item: str, case: Case, expected: Any, outcome: Outcome) -> Failure:
         call = call_text(self.name, self.passed(case), len(self._required))
         undefined = isinstance(expected, Undefined)
-        should = f"{_declared(self.target)} or None: {expected}" if undefined else "None" if expected is None else shown(_plain(expected))
-        work = () if undefined or expected is None or not self.spec.work else (f"{self.spec.work(case)} = {shown(_plain(expected))}",)
+        should = (
+            f"{_declared(self.target)} or None: {expected}"
+            if undefined
+            else "None"
+            if expected is None
+            else shown(_plain(expected))
+        )
+        work = (
+            ()
+            if undefined or expected is None or not self.spec.work
+            else (f"{self.spec.work(case)} = {shown(_plain(expected))}",)
+        )
         return Failure(item, call, str(outcome), should, work, self._amount(case, expected, outcome.value), outcome)
 
     def _amount(self, case: Case, expected: Any, got: Any) -> Fraction | None:
         """Return what the difference of this case costs on the stated order, in USDT."""
-        pairs = [*zip(expected, got, strict=False)] if isinstance(expected, list | tuple) and isinstance(got, list) else [(expected, got)]
+        pairs = (
+            [*zip(expected, got, strict=False)]
+            if isinstance(expected, list | tuple) and isinstance(got, list)
+            else [(expected, got)]
+        )
         money = self.name not in ("trade_signs", "lee_ready", "parse_ts", "duration", "window_of")
         if isinstance(expected, Either | Undefined) or not money or not all(_number(*pair) for pair in pairs):
             return None
@@ -277,7 +324,11 @@ def _number(*values: Any) -> bool:
 
 
 def _near(expected: Any, got: Any) -> bool:
-    pairs = zip(expected, got, strict=False) if isinstance(expected, list | tuple) and isinstance(got, list) else [(expected, got)]
+    pairs = (
+        zip(expected, got, strict=False)
+        if isinstance(expected, list | tuple) and isinstance(got, list)
+        else [(expected, got)]
+    )
     return all(_number(g) and abs(Fraction(g) - e) <= _NOISE * abs(e) for e, g in pairs)
 
 
@@ -302,7 +353,12 @@ def ahead(test: FunctionTest) -> Test:
         cut = 1 + case["cut"] % rows
         sound = {key: value for key, value in case.items() if key != "cut"}
         full, short = test.outcome(sound), test.outcome(past(sound, cut))
-        if full.kind != "value" or short.kind != "value" or not isinstance(full.value, list) or not isinstance(short.value, list):
+        if (
+            full.kind != "value"
+            or short.kind != "value"
+            or not isinstance(full.value, list)
+            or not isinstance(short.value, list)
+        ):
             return Seen(())
         for n, (then, now) in enumerate(zip(short.value, full.value, strict=False)):
             if not (_nothing(then) and _nothing(now)) and not (_number(then, now) and _near(Fraction(then), now)):

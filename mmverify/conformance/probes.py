@@ -27,7 +27,22 @@ _BLOCKING = (
     "subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.fork", "time.sleep", "builtins.input", "fcntl.flock",
     "fcntl.lockf", "sqlite3.connect", "urllib.Request", "os.listdir", "os.scandir", "shutil.copyfile",
 )  # fmt: skip
-_METHODS = ("acquire", "write", "flush", "read", "readline", "send", "sendall", "recv", "connect", "join", "wait", "fsync", "fdatasync", "select")
+_METHODS = (
+    "acquire",
+    "write",
+    "flush",
+    "read",
+    "readline",
+    "send",
+    "sendall",
+    "recv",
+    "connect",
+    "join",
+    "wait",
+    "fsync",
+    "fdatasync",
+    "select",
+)
 _LIBRARY = ("logging", "queue", "threading", "multiprocessing", "codecs", "tempfile")
 _CHILD = """\
 import json, sys
@@ -56,7 +71,10 @@ def order_ids(target: Target, case: Case) -> Seen:
         twice = next((one for one in seen if seen.count(one) > 1), None) if len(seen) != len(set(seen)) else None
         if twice is not None:
             was = f"{twice} given twice, by {where}"
-            return Seen(("2.1.5",), Failure("2.1.5", "order_id()", was, "an id that was never given, by any process", outcome=None))
+            return Seen(
+                ("2.1.5",),
+                Failure("2.1.5", "order_id()", was, "an id that was never given, by any process", outcome=None),
+            )
     return Seen(("2.1.5",))
 
 
@@ -137,7 +155,9 @@ def _queued(name: str) -> bool:
 def _updates() -> Iterator[dict[str, Any]]:
     seq = 0
     while True:
-        levels = [("bid" if n % 2 else "ask", Decimal(60000 + (seq + n) % 20), Decimal(1 + (seq + n) % 7)) for n in range(4)]
+        levels = [
+            ("bid" if n % 2 else "ask", Decimal(60000 + (seq + n) % 20), Decimal(1 + (seq + n) % 7)) for n in range(4)
+        ]
         levels = [(side, price - 21 if side == "bid" else price, qty) for side, price, qty in levels]
         ts = 1_700_000_000_000_000_000 + seq * 1_000_000
         yield {"symbol": "BTC-USDT", "seq": seq + 1, "prev_seq": seq, "ts_exchange": ts, "levels": levels}
@@ -168,7 +188,9 @@ def book_update(target: Target, case: Case) -> Seen:
         seen = blocked[0] if blocked else outcome.words
         failures["4.2.2"] = Failure("4.2.2", text, f"{seen} ({len(blocked)} in 20 calls)", "no blocking call")
     if logged:
-        failures["4.2.5"] = Failure("4.2.5", text, f"{logged[0]} ({len(logged)} in 20 calls)", "nothing logged or printed on the way")
+        failures["4.2.5"] = Failure(
+            "4.2.5", text, f"{logged[0]} ({len(logged)} in 20 calls)", "nothing logged or printed on the way"
+        )
     growth = min((_growth(run) for _ in range(3)), default=0.0)
     if growth >= _GROWTH:
         failures["4.2.3"] = Failure("4.2.3", text, f"{growth:.1f} memory blocks more a call", "no growth once warm")

@@ -154,14 +154,18 @@ def _parts(target: Target, name: str) -> list[_Part]:
     if name == "order_id":
         return [_Part(lambda case: probes.order_ids(target, case), st.just({}), 1)]
     if name == "on_book_update":
-        return [_Part(lambda case: probes.book_update(target, case), st.just({}), 1, [{"item": i} for i in items_of(name)])]
+        return [
+            _Part(lambda case: probes.book_update(target, case), st.just({}), 1, [{"item": i} for i in items_of(name)])
+        ]
     if name in histories.MACHINES:
         cases = histories.strategy(name, target.conventions)
         return [_Part(lambda case: histories.replay(target, name, case), cases, 2 * _EXAMPLES, _vectors(target, name))]
     spec = SPECS[name]
     test = FunctionTest(target, name, spec, _pinned(target, name), _taken(target, name))
     cases = spec.cases(target.conventions)
-    parts = [_Part(test, cases | spoiled(cases, spec.spoils) if spec.spoils else cases, _EXAMPLES, _vectors(target, name))]
+    parts = [
+        _Part(test, cases | spoiled(cases, spec.spoils) if spec.spoils else cases, _EXAMPLES, _vectors(target, name))
+    ]
     if spec.past:
         cut = st.tuples(cases, st.integers(0, 6)).map(lambda drawn: drawn[0] | {"cut": drawn[1]})
         parts.insert(0, _Part(ahead(test), cut, _AHEAD, only=AHEAD))
@@ -217,7 +221,9 @@ def _case(name: str, inputs: dict[str, Any]) -> Case:
     for call in inputs["calls"]:
         args = {key: _number(key, value) for key, value in call.items() if key != "call"}
         place = ("event",) if name == "Order" else tuple(args)
-        steps.append((call["call"], tuple(args[key] for key in place), {k: v for k, v in args.items() if k not in place}))
+        steps.append(
+            (call["call"], tuple(args[key] for key in place), {k: v for k, v in args.items() if k not in place})
+        )
     return {"make": tuple(given[key] for key in order if key in given), "steps": steps}
 
 
@@ -227,7 +233,11 @@ def _number(key: str, value: Any) -> Any:
         if key == "rates":
             return {(out, into): Decimal(rate) for out, into, rate in value}
         read = [_number(key, each) for each in value]
-        return tuple(read) if value and key.startswith("(") else [tuple(each) if isinstance(each, list) else each for each in read]
+        return (
+            tuple(read)
+            if value and key.startswith("(")
+            else [tuple(each) if isinstance(each, list) else each for each in read]
+        )
     if value is None or key in _WORDS or not isinstance(value, str):
         return value
     whole = key in _INTS or key.endswith(("_ns", "_ts"))

@@ -63,7 +63,9 @@ class Target:
     errors: tuple[type[BaseException], ...]
     conventions: Mapping[str, str]
 
-    def attempt(self, call: Callable[..., Any], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Outcome:
+    def attempt(
+        self, call: Callable[..., Any], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Outcome:
         """Call it with its own copies of the arguments, numbers in the type that the target takes."""
         return self.watch(lambda: call(*self.given(args), **self.given(dict(kwargs or {}))))
 

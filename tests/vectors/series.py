@@ -309,23 +309,21 @@ def volatility() -> list[Group]:
 
     def fill(where: Group, comment: str, flags: str, prices: list[str]) -> None:
         value = arithmetic.volatility(prices, **where.params)
-        changes = arithmetic.returns(prices, where.params["kind"])
-        size = max((abs(change) for change in changes), default=F(0)) * arithmetic.rounded(arithmetic.root(F(where.params["periods_per_year"])), 6)
-        where.add(comment, flags, value, arithmetic.rounded(size, 3) if value is not None else None, prices=prices)
+        where.add(comment, flags, value, prices=prices)
 
     quarters = group(HAND, "4", "simple", "1")
-    quarters.add("0.2, 0.1, 0: squares 0.01 + 0 + 0.01, over 2, times 4: 0.04", "Worked", "0.2", "0.4", prices=["100", "120", "132", "132"])
-    quarters.add("a constant growth has none", "Worked", "0", "0.4", prices=["100", "120", "144"])
-    quarters.add("a constant price has none", "Worked", "0", "0", prices=["7", "7", "7", "7"])
-    quarters.add("0.1 and -0.1: squares 0.02, over 1, times 4", "Repeating", arithmetic.rounded(arithmetic.root(F("0.08"))), "0.2", prices=["100", "110", "99"])
+    quarters.add("0.2, 0.1, 0: squares 0.01 + 0 + 0.01, over 2, times 4: 0.04", "Worked", "0.2", prices=["100", "120", "132", "132"])
+    quarters.add("a constant growth has none", "Worked", "0", prices=["100", "120", "144"])
+    quarters.add("a constant price has none", "Worked", "0", prices=["7", "7", "7", "7"])
+    quarters.add("0.1 and -0.1: squares 0.02, over 1, times 4", "Repeating", arithmetic.rounded(arithmetic.root(F("0.08"))), prices=["100", "110", "99"])
     quarters.add("one return: no sample", "SingleEvent", None, prices=["100", "110"])
     quarters.add("one price: no return", "SingleEvent", None, prices=["100"])
     quarters.add("no price", "Empty", None, prices=[])
 
     population = group(HAND, "4", "simple", "0")
-    population.add("0.5, 0, -0.5: squares 0.5, over 3, times 4", "Ddof", arithmetic.rounded(arithmetic.root(F(2, 3))), "1", prices=["100", "150", "150", "75"])
-    population.add("0.1 and -0.1: squares 0.02, over 2, times 4: 0.04", "Ddof", "0.2", "0.2", prices=["100", "110", "99"])
-    population.add("one return: it is the mean", "SingleEvent Ddof", "0", "0.2", prices=["100", "110"])
+    population.add("0.5, 0, -0.5: squares 0.5, over 3, times 4", "Ddof", arithmetic.rounded(arithmetic.root(F(2, 3))), prices=["100", "150", "150", "75"])
+    population.add("0.1 and -0.1: squares 0.02, over 2, times 4: 0.04", "Ddof", "0.2", prices=["100", "110", "99"])
+    population.add("one return: it is the mean", "SingleEvent Ddof", "0", prices=["100", "110"])
     population.add("one price: no return", "SingleEvent Ddof", None, prices=["100"])
     population.add("no price", "Empty Ddof", None, prices=[])
 
@@ -443,7 +441,7 @@ def trade_signs() -> list[Group]:
     zero = groups[0]
     zero.add("trailing zeros are no change", "BinaryNoise ZeroTickRule", [0, 0, 1], prices=["100.10", "100.1", "100.2"])
     zero.add("one satoshi is a change", "SmallPrice", [0, 1, -1], prices=["0.00003932", "0.00003933", "0.00003932"])
-    zero.add("a change in the 19th digit is one", "LongDigits", [0, 1], prices=["1234567890.123456780", "1234567890.123456781"])
+    zero.add("a change in the 16th digit is one", "Cancellation", [0, 1], prices=["123456789.1234567", "123456789.1234568"])
     zero.add("values before a change do not know of it", "LookAhead", [0, 0, -1], prices=["5", "5", "4"])
     zero.add("the same, cut before the change", "LookAhead", [0, 0], prices=["5", "5"])
     zero.add("not the reverse tick rule, which looks ahead", "LookAhead", [0, 1, -1], prices=["1", "2", "1"])
