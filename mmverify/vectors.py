@@ -97,13 +97,7 @@ class Figures:
 
 
 def names() -> list[str]:
-    """Name every file of vectors.
-
-    Returns
-    -------
-    list[str]
-        In the order of the alphabet, capitals first.
-    """
+    """Name every file of vectors, in the order of the alphabet, capitals first."""
     return sorted(path.stem for path in bundled("data/vectors").glob("*.json") if path.stem != "schema")
 
 
@@ -164,7 +158,7 @@ def figures() -> list[Figures]:
     Returns
     -------
     list[Figures]
-        The last one, named ``*``, is of all files.
+        The last row is of all files.
     """
     files = {name: [test for group in load(name)["groups"] for test in group["tests"]] for name in names()}
     return [_count(*each) for each in [*files.items(), ("*", [test for tests in files.values() for test in tests])]]

@@ -90,7 +90,9 @@ def judge(
     wrong: list[tuple[int, Fraction, Fraction]] = []
     for row, noisy in zip(rows[doubtful].tolist(), dust[doubtful].tolist(), strict=True):
         values = list(exact(row))
-        if values and not agrees(column, row, values, slack(row) + Fraction(noisy)):
+        if not values or agrees(column, row, values):
+            continue
+        if not agrees(column, row, values, slack(row) + Fraction(noisy)):
             should = nearest(column, row, values)
             wrong.append((row, should, abs(column.fraction(row) - should)))
     if not wrong:

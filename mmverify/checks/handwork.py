@@ -99,9 +99,8 @@ def parting(right: Ledger, other: Ledger) -> tuple[str, ...]:
         a, b = right.realized_at(n), other.realized_at(n)
         if abs(a - b) > _NOISE:
             where = f"fills:{int(right.line.rows[n - 1]) + 1}"
-            return (
-                f"the two ways part first at {where}: {decimal_text(a, 18)} realized by then, not {decimal_text(b, 18)}",
-            )
+            values = f"{decimal_text(a, 18)} realized by then, not {decimal_text(b, 18)}"
+            return (f"the two ways part first at {where}: {values}",)
     return ()
 
 

@@ -12,7 +12,6 @@ import numpy as np
 from mmverify.checks import Breach, Looked, gather, mistakes
 from mmverify.checks.books import FEE_UNIT, Instrument, fills_table, instruments, ledger, payments
 from mmverify.checks.claims import (
-    MONEY,
     Candidates,
     Claims,
     Money,
@@ -40,7 +39,7 @@ from mmverify.checks.handwork import (
 )  # fmt: skip
 from mmverify.checks.known import Rates, timeline
 from mmverify.checks.stated import stated_positions
-from mmverify.checks.sums import Sums
+from mmverify.checks.sums import Sums, sums_of
 from mmverify.numeric import Decimals, Mask, decimal_text
 from mmverify.session.load import Session, Table
 
@@ -388,7 +387,7 @@ def _total(claims: Claims) -> Looked:
 
 def all_symbols_row(session: Session) -> Looked:
     """The ``*`` row is the sum of the symbols' rows, each converted."""
-    return _merged(look for name in MONEY for look in _all_symbols(session, name))
+    return _merged(map(_sums, sums_of(session)))
 
 
 def _merged(looks: Iterable[Looked]) -> Looked:
@@ -406,21 +405,11 @@ def _merged(looks: Iterable[Looked]) -> Looked:
     return replace(whole, breaches=joined)
 
 
-def _all_symbols(session: Session, name: str) -> Iterable[Looked]:
-    table = pnl_table(session)
-    column, symbols = table.decimals(name), table.words("symbol")
-    rows = np.flatnonzero(symbols.is_("*") & column.known)
-    members = [symbol for symbol in symbols.names if symbol != "*"]
-    if rows.size and members:
-        yield _sums(Sums(session, table, name, rows, tuple(members)))
-
-
 def _sums(sums: Sums) -> Looked:
-    right = sums.candidates(converted=True)
-    judged = [row for row in sums.rows.tolist() if right(row)]
+    judged = [row for row in sums.rows.tolist() if sums.right(row)]
     left = len(sums.rows) - len(judged)
     notes = (f"{left} * rows of {sums.name} are not judged: a symbol's row or a rate is missing",) if left else ()
-    wrong = judge(sums.column, np.array(judged, dtype=np.int64), np.full(len(judged), np.nan), right, sums.slack)
+    wrong = judge(sums.column, np.array(judged, dtype=np.int64), np.full(len(judged), np.nan), sums.right, sums.slack)
     if not wrong:
         return Looked(len(judged), (), notes)
     currency = sums.currency(wrong.first)
@@ -540,28 +529,20 @@ def _values(session: Session, table: Table, asset: str, rows: np.ndarray[tuple[i
 
 def currencies_added(session: Session) -> Looked:
     """The ``*`` row converts each symbol's money before it adds it."""
-    return _merged(look for name in MONEY for look in _currencies(session, name))
+    return _merged(map(_currencies, sums_of(session)))
 
 
-def _currencies(session: Session, name: str) -> Iterable[Looked]:
-    table = pnl_table(session)
-    symbols, column = table.words("symbol"), table.decimals(name)
-    rows = np.flatnonzero(symbols.is_("*") & column.known)
-    members = tuple(symbol for symbol in symbols.names if symbol != "*")
-    if not rows.size or not members:
-        return
-    sums = Sums(session, table, name, rows, members)
-    right, bare = sums.candidates(converted=True), sums.candidates(converted=False)
-    telling = [row for row in rows.tolist() if (v := right(row)) and not _within(column, row, v, bare(row))]
-    wrong = judge(column, np.array(telling, dtype=np.int64), np.full(len(telling), np.nan), right, sums.slack)
+def _currencies(sums: Sums) -> Looked:
+    column = sums.column
+    telling = [r for r in sums.rows.tolist() if (v := sums.right(r)) and not _within(column, r, v, sums.bare(r))]
+    wrong = judge(column, np.array(telling, dtype=np.int64), np.full(len(telling), np.nan), sums.right, sums.slack)
     words = "the amounts were added without converting them"
-    if not wrong or not cause(column, wrong, [(words, bare)], sums.slack):
-        yield Looked(len(telling))
-        return
+    if not wrong or not cause(column, wrong, [(words, sums.bare)], sums.slack):
+        return Looked(len(telling))
     currency = sums.currency(wrong.first)
-    yield Looked(len(telling), (
+    return Looked(len(telling), (
         money_breach(
-            table, column, wrong, key=name, what=f"{name} of all symbols", currency=currency,
+            sums.table, column, wrong, key=sums.name, what=f"{sums.name} of all symbols", currency=currency,
             work=sum_work(sums.parts(wrong.first), currency),
             loss="profit of one currency taken for that of another", reason=words,
         ),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import islice, pairwise, product
 
 import numpy as np
 
 from mmverify.checks.books import instruments, ledger, payments
-from mmverify.checks.claims import Candidates, Suspects
+from mmverify.checks.claims import MONEY, Candidates, Suspects, pnl_table
 from mmverify.checks.known import Rates, Rows, timeline
 from mmverify.numeric import Decimals
 from mmverify.session.load import Session, Table
@@ -92,9 +92,17 @@ class Sums:
         weights = [rate for _, _, rate in self.parts(row)]
         return sum((self.column.tolerance(r) * w for r, w in zip(known, weights, strict=True)), Fraction(0))
 
-    def candidates(self, *, converted: bool) -> Candidates:
-        """Return what the symbols' rows may sum to at a ``*`` row; with ``converted=False`` the bare numbers."""
+    @cached_property
+    def right(self) -> Callable[[int], list[Fraction]]:
+        """What the symbols' rows may sum to at a ``*`` row, each converted."""
+        return cache(self._summed(converted=True))
 
+    @cached_property
+    def bare(self) -> Callable[[int], list[Fraction]]:
+        """What the symbols' rows sum to as they stand, in whichever currency."""
+        return cache(self._summed(converted=False))
+
+    def _summed(self, *, converted: bool) -> Callable[[int], list[Fraction]]:
         def part(symbol: str, member: int, row: int) -> list[Fraction]:
             return self._part(symbol, member, row) if converted else [self.column.fraction(member)]
 
@@ -159,8 +167,8 @@ class Sums:
 
     def suspects(self) -> Suspects:
         """Yield what may have made the sum wrong."""
-        yield "the amounts were added without converting them", self.candidates(converted=False)
-        right = self.candidates(converted=True)
+        yield "the amounts were added without converting them", self.bare
+        right = self.right
         for skipped, symbol in enumerate(self.members):
             yield f"{symbol} was left out", self._without(skipped)
         yield "the sign was turned", lambda row: [-value for value in right(row)]
@@ -176,3 +184,13 @@ class Sums:
             return [total - times * parts[place][1] * parts[place][2]]
 
         return of_row
+
+
+@lru_cache(maxsize=8)
+def sums_of(session: Session) -> tuple[Sums, ...]:
+    """Return the columns that ``*`` rows claim, of a session whose symbols have rows of their own."""
+    table = pnl_table(session)
+    symbols = table.words("symbol")
+    members = tuple(symbol for symbol in symbols.names if symbol != "*")
+    claimed = [(name, np.flatnonzero(symbols.is_("*") & table.decimals(name).known)) for name in MONEY]
+    return tuple(Sums(session, table, name, rows, members) for name, rows in claimed if rows.size and members)

@@ -185,7 +185,7 @@ def _order_item(moment: Moment) -> str:
         if moment.outcome.kind == "value" and bad:
             return UNDEFINED
         return "2.2.4" if fill and before not in ("REJECTED", "CANCELED", "EXPIRED") else "2.2.2"
-    if before in ("CANCELED", "REJECTED", "EXPIRED") and fill:
+    if before in ("CANCELED", "REJECTED", "EXPIRED") and fill and moment.wrong != ["avg_px"]:
         return "2.2.3"
     if "state" in moment.wrong or moment.outcome.kind != "value":
         return "2.2.2"
@@ -274,12 +274,13 @@ def _book_item(moment: Moment) -> str:
     valid = moment.shows.get("valid")
     if moment.refused:
         return "5.2.3" if len(levels) > 1 or moment.outcome.kind != "value" else UNDEFINED
+    ignored = all(moment.after[key] == moment.before[key] for key in ("bids", "asks", "seq", "valid"))
+    if kind == "delta" and ignored and moment.before["seq"] is not None and seq <= moment.before["seq"]:
+        return "5.2.4"
     if "valid" in moment.wrong or not isinstance(valid, bool):
         crossed = moment.after["whole"] and moment.after["bids"] and moment.after["asks"]
         close = crossed and moment.after["bids"][0][0] >= moment.after["asks"][0][0]
         return "3.1.1" if close else "5.2.4" if moment.repeated else "3.1.5"
-    if kind == "delta" and moment.before["seq"] is not None and seq <= moment.before["seq"]:
-        return "5.2.4"
     sides = [(moment.after[side], moment.shows.get(side)) for side in ("bids", "asks")]
     if all(
         sorted(map(tuple, should)) == sorted(map(tuple, was))

@@ -151,9 +151,9 @@ def _replace(where: Any, path: Sequence[str], value: Any, at: int) -> Any:
         return where[:-1] if value == "short" and isinstance(where, list) else value
     step, rest = path[0], path[1:]
     if isinstance(where, dict):
-        key = list(where)[at % len(where)] if step == "*" and where else step
-        if key not in where and rest:
+        if step == "*" and not where:
             return where
+        key = list(where)[at % len(where)] if step == "*" else step
         return where | {key: _replace(where.get(key), rest, value, at)}
     if not where:
         return where
@@ -558,7 +558,7 @@ SPECS: dict[str, Spec] = {
         lambda prices, kind="log": returns_exact(prices, kind=kind),
         lambda stated: record({} if stated.get("volatility") == "simple" else {"kind": choice(stated, "volatility", ["log", "simple"])}, prices=row(1, 10**6, 5))
         if stated.get("volatility") != "simple" else record(prices=row(1, 10**6, 5), kind=st.just("simple")),
-        "prices.*=0|-1|NaN kind=percent", scale=lambda case: Fraction(20), direct=lambda case: case.get("kind") == "simple",
+        "prices.*=0|-1|NaN kind=percent", scale=lambda case: Fraction(1), direct=lambda case: case.get("kind") == "simple",
         mistakes=(
             Mistake("the other kind of return was computed", _other_kind),
             Mistake("each change was divided by the later price", lambda prices, kind="log": [1 - 1 / (1 + r) for r in returns_exact(prices, kind="simple")]),
@@ -574,7 +574,7 @@ SPECS: dict[str, Spec] = {
             prices=row(1, 10**4, 6), periods_per_year=st.sampled_from([365, 1, 252, 8760, 525600]),
             **({"kind": st.just(stated["volatility"])} if stated.get("volatility") == "simple" else {}),
         ),
-        "prices.*=0|-1|NaN kind=percent periods_per_year=0|-1", scale=lambda case: Fraction(math.isqrt(int(case["periods_per_year"])) + 1) * 20,
+        "prices.*=0|-1|NaN kind=percent periods_per_year=0|-1", scale=lambda case: Fraction(math.sqrt(case["periods_per_year"])),
         direct=lambda case: False,
         hollow=lambda case: len(case["prices"]) - 1 <= case.get("ddof", 1),
         mistakes=(

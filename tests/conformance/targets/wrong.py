@@ -24,7 +24,7 @@ WRONG: dict[str, tuple[str, str]] = {}
 def wrong(id: str, item: str, name: str, value: Any, **more: Any) -> None:
     """Add a wrong target."""
     WRONG[id] = (name, item)
-    globals()[id] = SimpleNamespace(**{name: value, "ERRORS": exact.ERRORS} | more)
+    globals()[id] = SimpleNamespace(**{name: value, "ERRORS": (ValueError, ArithmeticError)} | more)
 
 
 def changed(name: str, change: Any) -> Any:
@@ -64,7 +64,7 @@ def _unchecked_quote(fair: Any, half_spread: Any, skew: Any, tick: Any) -> Any:
     return math.floor(low) * tick, math.ceil(high) * tick
 
 
-wrong("quote_crossed", "1.1.3", "quote", _unchecked_quote, ERRORS=(ValueError, ArithmeticError))
+wrong("quote_crossed", "1.1.3", "quote", _unchecked_quote)
 wrong("round_price_half_even", "2.1.3", "round_price", checked("round_price", lambda p, t, side: round(p / t) * t))
 wrong("round_price_min_tick", "5.1.5", "round_price", lambda p, t, side: exact.round_price(p, t, side) or t)
 wrong("round_price_any_side", "5.1.1", "round_price", lambda p, t, side: exact.round_price(p, t, "buy" if side == "buy" else "sell"))
@@ -107,7 +107,7 @@ wrong("vwap_spins", "3.3.1", "vwap", lambda prices, qtys: [None for _ in count()
 wrong("ema_adjusted", "3.3.2", "ema", lambda values, span=None, alpha=None, init="first": exact.ema(
     values, span, alpha, "adjusted" if init == "first" else init))  # fmt: skip
 wrong("ema_wilder", "3.3.2", "ema", lambda values, span=None, alpha=None, init="first": exact.ema(
-    values, None, Decimal(1) / span, init) if span and init != "sma" else exact.ema(values, span, alpha, init))  # fmt: skip
+    values, None, Decimal(1) / span, init) if span and init != "sma" and alpha is None else exact.ema(values, span, alpha, init))  # fmt: skip
 wrong("ema_zero", "3.3.2", "ema", lambda values, span=None, alpha=None, init="first": exact.ema(
     [Decimal(0) if v is None or v != v else v for v in values], span, alpha, init))  # fmt: skip
 
