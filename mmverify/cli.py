@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from mmverify import __version__
 from mmverify.errors import EvidenceError, MmverifyError, UsageError
 
-if TYPE_CHECKING:
-    from mmverify.review.results import Assessment
-
-_SHOWN = 10
+_LISTED = 50
 
 
 class _Parser(argparse.ArgumentParser):
@@ -59,6 +57,17 @@ def _parser() -> argparse.ArgumentParser:
     simulating.add_argument("--symbols", type=int, default=3, metavar="N")
     simulating.set_defaults(run=_simulate)
 
+    vectors = commands.add_parser("vectors", help="the corpus of cases that a bot in any language can be tried against")
+    calls = vectors.add_subparsers(dest="call", required=True, metavar="CALL")
+    exporting = calls.add_parser("export", help="copy the corpus into a folder")
+    exporting.add_argument("folder", type=Path, metavar="DIR")
+    exporting.set_defaults(run=_export_vectors)
+    checking = calls.add_parser("check", help="judge a bot's answers")
+    checking.add_argument("file", type=Path, metavar="FILE", help='JSON: {"id": answer, ...}')
+    checking.set_defaults(run=_check_vectors)
+    counting = calls.add_parser("figures", help="how many cases, edges and flags there are")
+    counting.set_defaults(run=_count_vectors)
+
     printing = commands.add_parser("fingerprint", help="which convention a bot computes by, from inputs and outputs")
     printing.add_argument("file", type=Path, metavar="FILE", help='JSON: {"name", "cases": [{"inputs", "output"}]}')
     printing.set_defaults(run=_fingerprint)
@@ -71,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _review(args: argparse.Namespace) -> int:
     from mmverify.command import Request, carry_out
+    from mmverify.report.summary import summary
 
     parameters = dict(_parameter(text) for text in args.param)
     if args.workers < 1:
@@ -81,7 +91,7 @@ def _review(args: argparse.Namespace) -> int:
     )  # fmt: skip
     with _progress() as (total, step):
         assessment, out, code = carry_out(request, total, step)
-    _print_assessment(assessment, out)
+    print(summary(assessment, out), end="")
     return code
 
 
@@ -109,26 +119,6 @@ def _progress() -> Iterator[tuple[Callable[[int], None], Callable[[str], None]]]
         )
 
 
-def _print_assessment(assessment: Assessment, out: Path) -> None:
-    for finding in assessment.findings[:_SHOWN]:
-        should = finding.correct.splitlines()[0]
-        print(f"{finding.item} {finding.severity}  {finding.location}: {finding.current}, {should}")
-        for line in finding.work:
-            print(f"  {line}")
-        if finding.cause:
-            print(f"  cause: {finding.cause}, which reproduces every wrong value to the last digit")
-        print(f"  impact: {finding.impact.text}")
-    if len(assessment.findings) > _SHOWN:
-        print(f"{len(assessment.findings) - _SHOWN} more findings in the report")
-    for error in assessment.errors:
-        print(f"the review itself failed: {error}")
-    counts = ", ".join(f"{count} {name}" for name, count in assessment.counts.items())
-    verified = sum(item.status == "verified" for item in assessment.items)
-    within = f" (focus: {', '.join(assessment.focus)})" if assessment.focus else ""
-    print(f"{assessment.status}{within}: {verified} of {len(assessment.items)} items verified; findings: {counts}")
-    print(f"report: {out / 'index.html'}")
-
-
 def _import(args: argparse.Namespace) -> int:
     from mmverify.importers import import_session
 
@@ -150,6 +140,41 @@ def _explain(args: argparse.Namespace) -> int:
     from mmverify.review.explain import explain
 
     print(explain(args.id), end="")
+    return 0
+
+
+def _export_vectors(args: argparse.Namespace) -> int:
+    from mmverify.vectors import export
+
+    print(f"{len(export(args.folder))} files: {args.folder}")
+    return 0
+
+
+def _check_vectors(args: argparse.Namespace) -> int:
+    from mmverify.vectors import check
+
+    try:
+        answers = json.loads(args.file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UsageError(f"{args.file}: {error}; should be JSON") from None
+    if not isinstance(answers, dict):
+        raise UsageError(f'{args.file}: {type(answers).__name__}; should be {{"id": answer, ...}}')
+    verdicts = check(answers)
+    wrong = [verdict for verdict in verdicts if verdict.status in ("disagrees", "missing")]
+    for verdict in wrong[:_LISTED]:
+        print(f"{verdict.id} {verdict.status}: {verdict.reason} ({', '.join(verdict.flags)})")
+    if len(wrong) > _LISTED:
+        print(f"{len(wrong) - _LISTED} more")
+    print(f"{len(verdicts) - len(wrong)} of {len(verdicts)} cases hold")
+    return 1 if wrong else 0
+
+
+def _count_vectors(args: argparse.Namespace) -> int:
+    from mmverify.vectors import figures
+
+    print(f"{'':20}{'cases':>7}{'edges':>7}{'invalid':>9}{'acceptable':>12}")
+    for row in figures():
+        print(f"{row.formula:20}{row.cases:7}{row.edges:7}{row.invalid:9}{row.acceptable:12}")
     return 0
 
 

@@ -197,6 +197,24 @@ def test_several_sessions_are_one_review(here: Path, sample: Path) -> None:
     assert {finding["session"] for finding in data["findings"]} == {"other"}
 
 
+def test_vectors_are_exported_counted_and_judge_answers(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["vectors", "export", "corpus"]) == 0
+    group = json.loads((here / "corpus/round_qty.json").read_text())["groups"][0]
+    right = {test["id"]: test.get("expected") if test["result"] != "invalid" else None for test in group["tests"]}
+    (here / "right.json").write_text(json.dumps(right))
+    assert main(["vectors", "check", "right.json"]) == 0
+    first = next(id for id, answer in right.items() if answer is not None)
+    (here / "wrong.json").write_text(json.dumps(right | {first: "12345.678"}))
+    capsys.readouterr()
+    assert main(["vectors", "check", "wrong.json"]) == 1
+    assert capsys.readouterr().out.startswith(f"{first} disagrees: ")
+    (here / "bad.json").write_text("[1]")
+    assert main(["vectors", "check", "bad.json"]) == 2
+    assert main(["vectors", "figures"]) == 0
+    name, cases, edges, _, acceptable = capsys.readouterr().out.splitlines()[-1].split()
+    assert name == "*" and int(cases) >= 1500 and 2 * int(edges) >= int(cases) >= 20 * int(acceptable)
+
+
 @pytest.mark.notebook
 def test_notebooks_come_to_the_same_assessment(here: Path, sample: Path) -> None:
     assert main(["review", str(sample), *NINE, "--no-notebooks", "--out", "plain"]) == 0

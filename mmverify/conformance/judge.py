@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,7 +15,7 @@ from typing import Any, Literal
 
 from mmverify.conformance.faults import ERROR, UNDEFINED, items_of
 from mmverify.conformance.specs import SPECS, Case, Either, Spec
-from mmverify.conformance.target import Outcome, Target, shown
+from mmverify.conformance.target import RULES, Outcome, Target, shown
 from mmverify.errors import MmverifyError, Undefined
 from mmverify.formulas import rational
 from mmverify.formulas.rounding import as_printed
@@ -102,7 +103,7 @@ class FunctionTest:
         parameters = inspect.signature(spec.oracle).parameters
         self._required = [key for key, each in parameters.items() if each.default is each.empty]
         self._order = list(parameters)
-        self._rules = {key: word for key, word in target.conventions.items() if key in parameters}
+        self._rules = {key: word for key, word in target.conventions.items() if key in RULES and key in parameters}
 
     def passed(self, case: Case) -> Case:
         """Return the arguments that the target takes, in the contract's order."""
@@ -183,14 +184,8 @@ class FunctionTest:
             or any(each != each or each in (math.inf, -math.inf) for each in flat)
         ):
             return ERROR
-        if (
-            self.name == "quote"
-            and len(flat) == 2
-            and case["fair"] > 0
-            and case["tick"] > 0
-            and case["half_spread"] >= 0
-        ):
-            return "1.1.3"
+        if self.name == "quote" and len(flat) == 2 and _sound(case["fair"], case["tick"]) and case["half_spread"] >= 0:
+            return "1.1.1" if 0 < flat[0] < flat[1] else "1.1.3"
         if self.name == "mid" and self.answer(case) is None:
             return "1.1.4"
         if (
@@ -247,7 +242,10 @@ class FunctionTest:
     def _ordered(self) -> bool:
         """Whether the answer depends on the order of three trades."""
         rows = [(Decimal(n), Decimal(q)) for n, q in ((100, 5), (101, 3), (102, 2))]
-        answers = [self.outcome({"prices": [p for p, _ in row], "qtys": [q for _, q in row]}).value for row in permutations(rows)]
+        answers = [
+            self.outcome({"prices": [p for p, _ in row], "qtys": [q for _, q in row]}).value
+            for row in permutations(rows)
+        ]
         return _number(*answers) and not all(_near(Fraction(answers[0]), answer) for answer in answers)
 
     def _same(self, case: Case, other: Case, got: Any) -> bool:
@@ -325,7 +323,17 @@ def _sound(*values: Any) -> bool:
 def _longer(expected: Any, got: Any) -> bool:
     """Say whether a price has more digits after the point than the right one."""
     pairs = zip(expected, got, strict=False) if isinstance(expected, list | tuple) else [(expected, got)]
-    return any(as_printed(g).denominator > Fraction(e).denominator for e, g in pairs)
+    return any(_places(as_printed(g)) > _places(Fraction(e)) for e, g in pairs)
+
+
+def _places(value: Fraction) -> int:
+    """Return how many digits after the point a decimal has."""
+    rest, places = value.denominator, 0
+    while rest > 1:
+        if math.gcd(rest, 10) == 1:
+            return sys.maxsize
+        rest, places = rest // math.gcd(rest, 10), places + 1
+    return places
 
 
 def _near(expected: Any, got: Any) -> bool:

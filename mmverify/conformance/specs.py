@@ -266,7 +266,9 @@ def ema_oracle(values: Any, span: Any = None, alpha: Any = None, init: str = "fi
 def convert_oracle(amount: Any, asset: str, currency: str, rates: Mapping[tuple[str, str], Any]) -> Any:
     """Convert; where chains disagree any of them, or an error."""
     value = convert_exact(amount, asset, currency, rates)
-    if asset == currency or (asset, currency) in rates or (currency, asset) in rates:
+    if asset == currency:
+        return value if all(rate == rate and rate > 0 for rate in rates.values()) else Either([value])
+    if (asset, currency) in rates or (currency, asset) in rates:
         return value
     answers = Either([value])
     for middle in sorted({name for pair in rates for name in pair} - {asset, currency}):

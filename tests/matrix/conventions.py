@@ -33,6 +33,12 @@ LABELS: dict[str, tuple[str, str]] = {
     "simple returns": ("convention", "Simple returns; the case asks for logarithmic ones."),
     "percent": ("convention", "Times 100: in percent."),
     "infinite is missing": ("convention", "An infinite return is replaced by NaN and left out."),
+    "NaN padded": ("convention", "A missing price is taken as unchanged (pandas' pct_change fills forward)."),
+    "gap reseeds": ("defect", "After a missing input the average stands still once and starts anew as a mean, span inputs later."),
+    "lax format": ("convention", "More forms of a time are read than ISO-8601 with seconds and up to 9 digits."),
+    "NaT is the smallest": ("defect", "No time reads as NaT, whose number is -2^63: a time in 1677."),
+    "places for steps": ("defect", "Rounded to as many places as the step has, not to its multiples: 0.5 is treated as 0.1."),
+    "zero raises": ("convention", "Less than one step raises instead of giving 0."),
     "NaN left out": ("convention", "Missing values are left out of sums and means."),
     "negative": ("convention", "A drawdown is zero or negative."),
     "peak ignores NaN": ("convention", "The running maximum passes over NaN; only that one drawdown is NaN."),
@@ -64,6 +70,10 @@ LABELS: dict[str, tuple[str, str]] = {
     "half applied": ("defect", "A refused message has changed the state."),
     "refuses": ("defect", "Good input is refused."),
 }  # fmt: skip
+
+#: These say themselves what bad input they take.
+ACCEPTING = {"NaN counts as 0", "lengths are cut", "no offset is UTC", "NaN left out", "NaN padded", "price of 0", "no domain",
+             "lax format", "NaT is the smallest"}  # fmt: skip
 
 Found = tuple[str, Any, float]
 
@@ -112,7 +122,9 @@ def near(expected: Any, got: Any, slack: float) -> bool:
     return expected == got or abs(float(expected) - float(got)) <= max(slack, CLOSE * abs(float(expected)))
 
 
-def explain(name: str, params: Mapping[str, Any], given: Mapping[str, Any], got: Any, scale: float) -> str | None:
+def explain(
+    name: str, params: Mapping[str, Any], given: Mapping[str, Any], got: Any, *, scale: float, invalid: bool
+) -> str | None:
     """Name the convention or defect under which a case gives what the library gave, None if there is none.
 
     Parameters
@@ -125,6 +137,8 @@ def explain(name: str, params: Mapping[str, Any], given: Mapping[str, Any], got:
         What the library gave.
     scale : float
         Size of the terms of the answer.
+    invalid : bool
+        Whether the case must be refused.
 
     Returns
     -------
@@ -132,6 +146,8 @@ def explain(name: str, params: Mapping[str, Any], given: Mapping[str, Any], got:
         Labels joined by `` + ``.
     """
     for label, expected, slack in ALTERNATIVES[name](params, given):
+        if invalid and not set(label.split(" + ")) & ACCEPTING:
+            label = " + ".join(filter(None, ["no domain", label]))
         if label and near(expected, got, max(slack, CLOSE * scale)):
             return label
     return None
@@ -144,7 +160,7 @@ def _vwap(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found
     prices, qtys = floats(given["prices"]), floats(given["qtys"])
     pairs = list(zip(prices, qtys, strict=False))
     if len(prices) == len(qtys):
-        yield "no domain", div(total([p * q for p, q in pairs]), total(qtys)), 0
+        yield "", div(total([p * q for p, q in pairs]), total(qtys)), 0
         known = [p * q for p, q in pairs if p * q == p * q]
         yield "NaN counts as 0", div(total(known), total([q for q in qtys if q == q])), 0
     else:
@@ -184,6 +200,19 @@ def ema(values: list[float], alpha: float, init: str, span: int, missing: str) -
     return out
 
 
+def reseeded(values: list[float], alpha: float, span: int) -> list[float]:
+    """Average as talipp does: the input one span ago decides whether to wait, to start as a mean, or to go on."""
+    out: list[float] = []
+    for place, value in enumerate(values):
+        back = place - span + 1
+        mean = out[-1] if out else NAN
+        if value == value and back >= 0 and values[back] == values[back]:
+            new = back == 0 or values[back - 1] != values[back - 1]
+            mean = total(values[back : place + 1]) / span if new else alpha * value + (1 - alpha) * mean
+        out.append(mean)
+    return out
+
+
 def _ema(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found]:
     values = floats(given["values"])
     alpha = float(params["alpha"]) if "alpha" in params else 2 / (float(params.get("span", "nan")) + 1)
@@ -202,6 +231,7 @@ def _ema(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found]
                 seen = [sum(v == v for v in values[: place + 1]) for place in range(len(values))]
                 raw = ema(values, alpha, "first", span, missing)
                 found.append((" + ".join(labels), [NAN if n < span else v for n, v in zip(seen, raw, strict=True)], 0.0))
+    found.append(("gap reseeds" if params["init"] == "sma" else "init sma + gap reseeds", reseeded(values, alpha, span), 0.0))
     yield from sorted(found, key=lambda each: each[0].count("+") if each[0] else -1)
 
 
@@ -213,13 +243,24 @@ def changes(prices: list[float], kind: str) -> list[float]:
 
 
 def _returns(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found]:
-    for chosen in subsets(("percent", "simple returns", "infinite is missing", "no domain")):
+    for chosen in subsets(("percent", "simple returns", "infinite is missing", "NaN padded", "undefined is 0")):
         kind = "simple" if "simple returns" in chosen else params["kind"]
-        values = changes(floats(given["prices"]), kind)
+        values = changes(padded(given["prices"], chosen), kind)
+        if "undefined is 0" in chosen:
+            values = [value if math.isfinite(value) else 0.0 for value in values]
         if "infinite is missing" in chosen:
             values = [NAN if math.isinf(value) else value for value in values]
         times = 100 if "percent" in chosen else 1
         yield " + ".join(sorted(chosen)), [times * value for value in values], 4e-15 * times
+
+
+def padded(texts: list[Any], chosen: frozenset[str]) -> list[float]:
+    """Read prices, a missing one as the last where that is chosen."""
+    prices = floats(texts)
+    if "NaN padded" in chosen:
+        for place in range(1, len(prices)):
+            prices[place] = prices[place - 1] if prices[place] != prices[place] else prices[place]
+    return prices
 
 
 def deviation(values: list[float], ddof: int) -> float:
@@ -232,12 +273,14 @@ def deviation(values: list[float], ddof: int) -> float:
 
 def _volatility(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found]:
     asked = {"ddof": params["ddof"], "periods": float(params["periods_per_year"]), "kind": params["kind"]}
-    names = ("ddof 0", "ddof 1", "252 a year", "365 a year", "simple returns", "infinite is missing", "NaN left out", "no domain",
+    names = ("ddof 0", "ddof 1", "252 a year", "365 a year", "simple returns", "infinite is missing", "NaN left out", "NaN padded", "undefined is 0",
              "taken as prices", "one-pass variance")  # fmt: skip
     for chosen in subsets(names):
         if {"ddof 0", "ddof 1"} <= chosen or {"252 a year", "365 a year"} <= chosen or len(chosen) > 5:
             continue
-        values = changes(floats(given["prices"]), "simple" if "simple returns" in chosen else asked["kind"])
+        values = changes(padded(given["prices"], chosen), "simple" if "simple returns" in chosen else asked["kind"])
+        if "undefined is 0" in chosen:
+            values = [value if math.isfinite(value) else 0.0 for value in values]
         if "infinite is missing" in chosen:
             values = [NAN if math.isinf(value) else value for value in values]
         if "taken as prices" in chosen:
@@ -285,8 +328,8 @@ def signs(prices: list[float], first: float, carry: bool) -> list[float]:
     """Return the tick rule's signs."""
     out, last = [], first
     for place, price in enumerate(prices):
-        move = 0.0 if not place else NAN if price != price or prices[place - 1] != prices[place - 1] else float(
-            (price > prices[place - 1]) - (price < prices[place - 1]))  # fmt: skip
+        before = prices[place - 1] if place else price
+        move = NAN if price != price or before != before else float((price > before) - (price < before))
         last = move if move else last
         out.append(last if carry else move)
     return out
@@ -294,11 +337,11 @@ def signs(prices: list[float], first: float, carry: bool) -> list[float]:
 
 def _trade_signs(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found]:
     prices, first = floats(given["prices"]), float(params["first"])
-    yield "no domain", signs(prices, first, True), 0
+    yield "", signs(prices, first, True), 0
     carried: list[float] = []
     for sign in signs(prices, first, False):
         carried.append(sign if sign == sign and sign else carried[-1] if carried else first)
-    yield "no domain", carried, 0
+    yield "", carried, 0
     yield "zero tick gives 0", signs(prices, 0, False), 0
 
 
@@ -312,12 +355,12 @@ def _lee_ready(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[
     times, quoted = list(map(int, given["trade_ts"])), list(map(int, given["quote_ts"]))
     if len(times) != len(prices) or not len(quoted) == len(bids) == len(asks):
         return
-    for chosen in subsets(("same instant", "float mid", "no domain")):
+    for chosen in subsets(("same instant", "float mid", "NaN kept")):
         out = []
         moves = signs([float(price) for price in prices], 0, False)
         last = 0.0
         for price, ts, move in zip(prices, times, moves, strict=True):
-            last = move if move and move == move else last
+            last = move if move and (move == move or "NaN kept" in chosen) else last
             before = [n for n, when in enumerate(quoted) if when < ts or (when == ts and "same instant" in chosen)]
             side = 0
             if before:
@@ -328,7 +371,7 @@ def _lee_ready(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[
                 else:
                     side = (2 * price > bid + ask) - (2 * price < bid + ask)
             out.append(side or last)
-        yield " + ".join(sorted(chosen)), out, 0
+        yield " + ".join(sorted(chosen - {"NaN kept"})), out, 0
 
 
 # --- prices and times -------------------------------------------------------------------------------------------------
@@ -339,12 +382,12 @@ def _mid(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found]
     for side in ("bids", "asks"):
         levels = [floats(level) for level in given[side]]
         best.append(next((price for price, qty in levels if qty >= float(params["min_qty"])), NAN))
-    yield "no domain", (best[0] + best[1]) / 2, 0
+    yield "", (best[0] + best[1]) / 2, 0
 
 
 def _microprice(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found]:
     bid, ask, bid_qty, ask_qty = (float(given[key]) for key in ("bid", "ask", "bid_qty", "ask_qty"))
-    yield "no domain", div(bid * ask_qty + ask * bid_qty, bid_qty + ask_qty), 0
+    yield "", div(bid * ask_qty + ask * bid_qty, bid_qty + ask_qty), 0
 
 
 def step(value: float, size: float, way: Callable[[float], int]) -> float:
@@ -356,14 +399,21 @@ def step(value: float, size: float, way: Callable[[float], int]) -> float:
 def _round_price(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found]:
     price, tick = float(given["price"]), float(given["tick"])
     plain = step(price, tick, math.floor if given["side"] == "buy" else math.ceil)
-    yield ("no domain" if not (price > 0 and tick > 0) else "float step"), plain, 0
+    yield ("float step" if price > 0 and tick > 0 else ""), plain, 0
     yield "nearest", step(price, tick, round), 0
+    yield "nearest", round(price, places(given["tick"])), 0
+    yield "places for steps", round(price, places(given["tick"])), 0
 
 
 def _round_qty(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found]:
     qty, lot = float(given["qty"]), float(given["lot"])
-    yield ("no domain" if not (qty >= 0 and lot > 0) else "float step"), step(qty, lot, math.floor), 0
-    yield "nearest", step(qty, lot, round), 0
+    yield ("float step" if qty >= 0 and lot > 0 else ""), step(qty, lot, math.floor), 0
+    yield "places for steps", step(qty, 10.0 ** -places(given["lot"]), math.floor), 0
+
+
+def places(text: str) -> int:
+    """Return how many digits stand after the point."""
+    return len(text.partition(".")[2])
 
 
 def _parse_ts(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found]:
@@ -380,7 +430,7 @@ def _parse_ts(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[F
 
 def _window_of(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found]:
     ts, width = int(given["ts_ns"]), int(given["width_ns"])
-    yield "no domain", ts // width * width if width else 0, 0
+    yield "", ts // width * width if width else 0, 0
 
 
 ALTERNATIVES: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Iterator[Found]]] = {

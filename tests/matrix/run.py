@@ -61,7 +61,7 @@ def label_of(entry: Entry, params: Any, test: Any, kind: str, got: Any) -> str |
     """Name why a cell that does not agree does not."""
     if kind == "raised":
         return "defect: refuses"
-    label = explain(entry.name, params, test["inputs"], got, magnitude(test.get("scale")))
+    label = explain(entry.name, params, test["inputs"], got, scale=magnitude(test.get("scale")), invalid=test["result"] == "invalid")
     if label is None and test["result"] == "valid" and lost(test["expected"], got, magnitude(test.get("scale"))):
         label = "loses digits"
     if label is None:

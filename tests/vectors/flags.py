@@ -21,7 +21,7 @@ FLAGS: dict[str, tuple[str, str, str]] = {
     "CumulativeReport": ("DOUBLE_COUNT", "The venue's cumulative quantity is added as if it were the last fill's.", "The position is overstated by all earlier fills; the hedge is as much too large."),
     "Ddof": ("BASIC", "Divided by n where n - 1 was claimed, or the other way round.", "Volatility of a short window is off by up to 30 %; the spread with it."),
     "Denominator": ("BASIC", "The change is divided by the wrong one of the two values.", "Gains are understated and losses overstated, so risk limits act at other levels than written."),
-    "Depth": ("BASIC", "A book kept to a depth is not refilled from below, or keeps the wrong levels.", "After a sweep the bot sees an empty or old second level and prices size wrongly."),
+    "Depth": ("BASIC", "A book kept to a depth shows more levels, or others than the best.", "Depth and size are read from levels that the venue does not keep up: stale ones."),
     "Duplicate": ("DOUBLE_COUNT", "A report that comes twice is booked twice, or two equal ones are taken for one.", "Position, fees and P&L are off by a whole fill; the next hedge doubles the mistake."),
     "vwap:Duplicate": ("DOUBLE_COUNT", "Equal prints are taken for duplicates. They are told apart by their trade ids, before.", "Volume is lost in busy seconds, when many prints are alike; the average drifts to the quiet ones."),
     "exposure:Duplicate": ("DOUBLE_COUNT", "Two orders of one side and size are taken for one.", "Exposure is understated by a level of the ladder; a limit is passed when both fill."),

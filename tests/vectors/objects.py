@@ -434,16 +434,16 @@ def book() -> list[Group]:
         ("the best two of each side", "Depth", "S 1 b100:1 b99:2 b98:3 a101:1 a102:2 a103:3", "100:1,99:2 101:1,102:2"),
         ("fewer than two", "Depth", "S 1 b100:1 a101:1", "100:1 101:1"),
         ("a better level pushes the worst out", "Depth", "S 1 b100:1 b99:2 a101:1 a102:2 | D 2 1 b100.5:9", "100:1,99:2 101:1,102:2 | 100.5:9,100:1 101:1,102:2"),
-        ("refilled from below after a removal", "Depth RemoveLevel", "S 1 b100:1 b99:2 b98:3 a101:1 a102:2 a103:3 | D 2 1 b100:0 a101:0", "100:1,99:2 101:1,102:2 | 99:2,98:3 102:2,103:3"),
-        ("a level that was pushed out comes back", "Depth RemoveLevel", "S 1 b100:1 b99:2 a101:1 a102:2 | D 2 1 b100.5:9 | D 3 2 b100.5:0", "100:1,99:2 101:1,102:2 | 100.5:9,100:1 101:1,102:2 | 100:1,99:2 101:1,102:2"),
-        ("a change below the depth shows later", "Depth AbsoluteQty", "S 1 b100:1 b99:2 b98:3 a101:1 | D 2 1 b98:7 | D 3 2 b100:0", "100:1,99:2 101:1 | 100:1,99:2 101:1 | 99:2,98:7 101:1"),
+        ("after a removal: refilled from below, or what was below is gone", "Depth RemoveLevel", "S 1 b100:1 b99:2 b98:3 a101:1 a102:2 a103:3 | D 2 1 b100:0 a101:0", "100:1,99:2 101:1,102:2 | 99:2,98:3 102:2,103:3 / 99:2 102:2"),
+        ("a level that was pushed out comes back, or is gone", "Depth RemoveLevel", "S 1 b100:1 b99:2 a101:1 a102:2 | D 2 1 b100.5:9 | D 3 2 b100.5:0", "100:1,99:2 101:1,102:2 | 100.5:9,100:1 101:1,102:2 | 100:1,99:2 101:1,102:2 / 100:1 101:1,102:2"),
+        ("a change below the depth shows later, or was dropped", "Depth AbsoluteQty", "S 1 b100:1 b99:2 b98:3 a101:1 | D 2 1 b98:7 | D 3 2 b100:0", "100:1,99:2 101:1 | 100:1,99:2 101:1 | 99:2,98:7 101:1 / 99:2 101:1"),
         ("fewer after removals: no number made up", "Depth RemoveLevel", "S 1 b100:1 b99:2 a101:1 a102:2 | D 2 1 b100:0", "100:1,99:2 101:1,102:2 | 99:2 101:1,102:2"),
         ("a gap", "Depth Gap", "S 1 b100:1 a101:1 | D 3 2 b100:0", "100:1 101:1 | x"),
     ]:
         add(deep, comment, flags, line, states)
     one = group("1")
     add(one, "the best of each side, in any order", "Depth LevelOrder", "S 1 b98:3 b100:1 b99:2 a103:3 a101:1", "100:1 101:1")
-    add(one, "the next best after a removal", "Depth RemoveLevel", "S 1 b100:1 b99:2 a101:1 a102:2 | D 2 1 b100:0", "100:1 101:1 | 99:2 101:1")
+    add(one, "after a removal: the next best, or none", "Depth RemoveLevel", "S 1 b100:1 b99:2 a101:1 a102:2 | D 2 1 b100:0", "100:1 101:1 | 99:2 101:1 / - 101:1")
 
     open_ = group(None, "hand; the contract leaves these open")
     for comment, flags, line, states in [

@@ -119,12 +119,13 @@ def ema(values, span=None, alpha=None, init="first"):
     there = [None if value is None or value.is_nan() else value for value in values]
     whole, exponent = ticks(*(value for value in there if value is not None))
     numbers = iter(whole)
-    need, seed, above, below, answers = int(span) if init == "sma" else 1, [], 0, 0, []
+    need, seed, above, below, power, answers = int(span) if init == "sma" else 1, [], 0, 0, 1, []
     for value in there:
         if value is not None:
             x = next(numbers)
             if init == "adjusted":
-                above, below = (bottom - top) * above + bottom * x, (bottom - top) * below + bottom
+                power *= bottom
+                above, below = (bottom - top) * above + power * x, (bottom - top) * below + power
             elif len(seed) < need:
                 seed.append(x)
                 above, below = (sum(seed), need) if len(seed) == need else (0, 0)

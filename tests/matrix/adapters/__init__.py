@@ -35,7 +35,7 @@ def numbers(texts: list[Any]) -> list[float]:
 def need(key: str, value: Any, *known: Any) -> None:
     """Say that the library cannot express a setting, unless it is one of these."""
     if value not in known:
-        raise Cannot(f"{key} {value!r} cannot be asked for; it has {', '.join(map(repr, known))}")
+        raise Cannot(f"no {key} but {', '.join(known)}")
 
 
 def span_of(params: Values) -> int:

@@ -55,6 +55,8 @@ def _trade_signs(params: Values, given: Values) -> list[float]:
 
 
 def _lee_ready(params: Values, given: Values) -> list[float]:
+    np.stack([numbers(given["trade_prices"]), numbers(given["trade_ts"])])  # raises for unequal lengths
+    np.stack([numbers(given[key]) for key in ("quote_ts", "bids", "asks")])
     prices, bids, asks = (np.array(numbers(given[key])) for key in ("trade_prices", "bids", "asks"))
     trade_ts, quote_ts = (np.array(list(map(int, given[key])), dtype=np.int64) for key in ("trade_ts", "quote_ts"))
     place = np.searchsorted(quote_ts, trade_ts, side="left") - 1
