@@ -21,7 +21,7 @@ export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report test check fix lint types unit property armed notebook-tests readme lab notebooks lock clean
+.PHONY: help setup report test check fix lint types unit property armed notebook-tests readme lab notebooks matrix lock clean
 
 help:
 	@echo 'make report      review $(SESSION) and say where the report is (SESSION=DIR for your own)'
@@ -29,6 +29,7 @@ help:
 	@echo 'make check       ruff and mypy; make fix repairs what ruff can'
 	@echo 'make lab         open the notebooks in JupyterLab'
 	@echo 'make notebooks   execute the notebooks in place'
+	@echo 'make matrix      try the libraries of tests/matrix/requirements.txt against the vectors'
 	@echo 'make setup       only the environment; make lock pins it anew; make clean removes it'
 
 # --- environment ---
@@ -68,8 +69,17 @@ compile = pip compile pyproject.toml --quiet --universal --python-version 3.11 -
 	--generate-hashes --no-emit-index-url --strip-extras --custom-compile-command 'make lock'
 
 clean:
-	rm -rf $(VENV) $(LAB) .venv-lock build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(LAB) .venv-matrix .venv-lock build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The libraries are in an environment of their own; not part of `make test`, which holds data/matrix.json to the vectors.
+matrix: .venv-matrix/.stamp-matrix
+	.venv-matrix/bin/python tests/matrix/run.py
+
+.venv-matrix/.stamp-matrix: tests/matrix/requirements.txt
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --quiet -r $<
+	@touch $@
 
 # --- the review ---
 

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from mmverify.bundled import bundled
 from mmverify.checks import Section, sections
 from mmverify.errors import EvidenceError, UsageError
+from mmverify.notebook import has_notebook
 from mmverify.report import check_folder, default_folder, point_latest, write
 from mmverify.review.assess import exit_code
 from mmverify.review.config import ReviewConfig, read_config
@@ -77,7 +77,7 @@ def carry_out(
     out = request.out or default_folder(_REPORTS, name, started)
     check_folder(out)
     seen = [section for section in sections() if any(item.id in chosen for item in section.items)]
-    paged = [section for section in seen if request.notebooks and _has_notebook(section)]
+    paged = [section for section in seen if request.notebooks and has_notebook(section)]
     total(len(sessions) * len(seen) + request.notebooks)
     with TemporaryDirectory(prefix="mmverify-") as scratch:
         runs = _in_process(sessions, [section for section in seen if section not in paged], list(chosen), step)
@@ -107,10 +107,6 @@ def _open(path: Path) -> Session:
         if error.file == str(path):
             raise
         raise UsageError(f"{path}: {error}") from None
-
-
-def _has_notebook(section: Section) -> bool:
-    return any(item.checks for item in section.items) and (bundled("notebooks") / f"{section.stem}.ipynb").is_file()
 
 
 def _in_process(

@@ -417,7 +417,7 @@ def assess(sessions: Sequence[Session], *, results: str, focus: Sequence[str], c
     errors = []
     for session, section in product(sessions, sections()):
         wanted = [item.id for item in section.items if item.id in items]
-        if wanted and results and has_notebook(section.stem):
+        if wanted and results and has_notebook(section):
             path = Path(results, f"{result_name(section.stem, session.name, names)}.json")
             try:
                 runs += [run for run in read_result(path, section.id, session.name) if run.item in items]
@@ -429,10 +429,12 @@ def assess(sessions: Sequence[Session], *, results: str, focus: Sequence[str], c
     return replace(assemble(sessions, runs, focus=focus, config=stated, errors=errors), times={})
 
 
-def has_notebook(stem: str) -> bool:
-    """Say whether there is a notebook of this stem."""
+def has_notebook(section: Section) -> bool:
+    """Say whether a review runs a section by its notebook: where it has checks, and a page that shows them."""
+    if not any(item.checks for item in section.items):
+        return False
     try:
-        return bundled(f"notebooks/{stem}.ipynb").is_file()
+        return bundled(f"notebooks/{section.stem}.ipynb").is_file()
     except MmverifyError:
         return False
 

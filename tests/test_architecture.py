@@ -33,7 +33,7 @@ ASIDE = {
 }
 #: These talk to the user, so they may print and may ask what time it is.
 SHELL = {"cli", "command", "notebook", "runner"}
-CLOCK = SHELL | {"review", "report"}
+CLOCK = SHELL | {"review", "report", "conformance"}
 #: Longer than 400 lines, each for a reason: a venue's and a format's many message types; the books and checks of 1.3;
 #: the decoders of every type of column; what the notebooks show.
 LONG = {

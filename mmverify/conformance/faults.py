@@ -11,8 +11,8 @@ from mmverify.checks import Check
 
 UNDEFINED, ERROR, AHEAD = "5.1.1", "5.1.3", "3.3.4"
 _WHY = (
-    "Called directly with these inputs, the bot's own function or object does not do what its definition says. Whatever "
-    "it is wired into inherits the mistake, in sessions that nobody has recorded yet as well."
+    "Called directly with these inputs, the bot's own function or object does not do what its definition says. "
+    "Whatever it is wired into inherits the mistake, in sessions that nobody has recorded yet as well."
 )
 
 

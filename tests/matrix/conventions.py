@@ -6,74 +6,30 @@ convention after the other, the fewest changes first, and names the one whose an
 
 from __future__ import annotations
 
+import datetime
 import math
+import re
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
 from itertools import combinations, pairwise
+from pathlib import Path
 from typing import Any
+
+import books
 
 NAN, INF = math.nan, math.inf
 CLOSE = 1e-12
 
+_TEXTS = tomllib.loads(Path(__file__).with_name("labels.toml").read_text(encoding="utf-8"))
 #: Label: (kind, what it means and what it costs).
-LABELS: dict[str, tuple[str, str]] = {
-    "no domain": ("convention", "Any number is taken, NaN, 0 and below too, and IEEE arithmetic goes on: the caller has to check."),
-    "init adjusted": ("convention", "The average is weighted by all weights so far (pandas' adjust=True), not started at the first value."),
-    "init first": ("convention", "The average starts at the first value; the case asks for another start."),
-    "init sma": ("convention", "The average starts at the mean of the first span values, nothing before."),
-    "warm-up hidden": ("convention", "The average starts at the first value, but is shown only from the span-th on."),
-    "NaN ages": ("convention", "A missing input repeats the last value, and the weights age by it all the same (pandas' ignore_na=False)."),
-    "NaN propagates": ("convention", "After a missing input everything is NaN."),
-    "NaN gives None": ("convention", "A missing input gives None in its place; nothing is repeated."),
-    "NaN restarts": ("convention", "After a missing input the average starts anew."),
-    "NaN repeats": ("convention", "A missing input repeats the last value; the case asks that it propagates."),
-    "ddof 0": ("convention", "The variance is divided by n, whatever n - ddof the case asks for."),
-    "ddof 1": ("convention", "The variance is divided by n - 1, whatever n - ddof the case asks for."),
-    "252 a year": ("convention", "252 periods a year, whatever the market: a crypto day is one of 365."),
-    "365 a year": ("convention", "365 periods a year, whatever the case asks for."),
-    "simple returns": ("convention", "Simple returns; the case asks for logarithmic ones."),
-    "percent": ("convention", "Times 100: in percent."),
-    "infinite is missing": ("convention", "An infinite return is replaced by NaN and left out."),
-    "NaN padded": ("convention", "A missing price is taken as unchanged (pandas' pct_change fills forward)."),
-    "gap reseeds": ("defect", "After a missing input the average stands still once and starts anew as a mean, span inputs later."),
-    "lax format": ("convention", "More forms of a time are read than ISO-8601 with seconds and up to 9 digits."),
-    "NaT is the smallest": ("defect", "No time reads as NaT, whose number is -2^63: a time in 1677."),
-    "places for steps": ("defect", "Rounded to as many places as the step has, not to its multiples: 0.5 is treated as 0.1."),
-    "zero raises": ("convention", "Less than one step raises instead of giving 0."),
-    "NaN left out": ("convention", "Missing values are left out of sums and means."),
-    "negative": ("convention", "A drawdown is zero or negative."),
-    "peak ignores NaN": ("convention", "The running maximum passes over NaN; only that one drawdown is NaN."),
-    "undefined is 0": ("convention", "0 where there is no value."),
-    "zero tick gives 0": ("convention", "A trade at the last price has no sign: the last one is not carried."),
-    "same instant": ("convention", "The quote of the trade's own instant counts as in force."),
-    "no offset is UTC": ("convention", "A time without an offset is taken as UTC."),
-    "nearest": ("convention", "Rounded to the nearest step, not to the passive side."),
-    "average cost": ("convention", "Lots are averaged, whatever the case asks for."),
-    "8 places": ("convention", "Money is rounded to the currency's 8 places with every fill."),
-    "net of fees": ("convention", "Realized P&L has the commissions taken off."),
-    "per cycle": ("convention", "Realized P&L and fees start at 0 with the first fill after flat."),
-    "flat keeps entry": ("convention", "A flat position shows its last entry price."),
-    "no sequence": ("convention", "Messages are applied as they come: gaps, old numbers and a missing snapshot are the caller's to see."),
-    "full depth": ("convention", "All levels are kept and shown: the depth is the caller's to cut."),
-    "repeat raises": ("convention", "A repeated execution raises instead of changing nothing."),
-    "one side stays": ("convention", "Levels are shown as they are, and validity is only that the best bid is not above the best ask."),
-    "arithmetic entry": ("defect", "The entry of an inverse position is averaged as if it were linear; the mean has to be harmonic."),
-    "flip keeps entry": ("defect", "A fill through zero leaves the old entry price on the new position."),
-    "fill of 0 averages": ("defect", "A fill of quantity 0 is refused or divides by zero."),
-    "float mid": ("defect", "Trade and mid are compared in binary floats: (bid + ask) / 2 is not the mid, and a trade at the mid gets a side."),
-    "float step": ("defect", "Floor and ceil of a binary quotient: 0.3 / 0.1 is 2.9999999999999996, so a price on its tick moves by one."),
-    "NaN counts as 0": ("defect", "A missing price is left out of the numerator while its quantity stays in the denominator."),
-    "lengths are cut": ("defect", "Lists of different lengths are matched as far as they go and summed as if nothing were missing."),
-    "one-pass variance": ("defect", "Mean of squares minus square of mean: what is left after the cancellation is noise, or 0."),
-    "loses digits": ("defect", "Right to a millionth, but by more than 4 ulp times the condition number off."),
-    "taken as prices": ("defect", "Returns that are all at or above 0 with one above 1 are taken for prices, and their changes are measured."),
-    "price of 0": ("defect", "A fill at a price of 0 is booked."),
-    "half applied": ("defect", "A refused message has changed the state."),
-    "refuses": ("defect", "Good input is refused."),
-}  # fmt: skip
+LABELS = {label: (kind, text) for kind, texts in _TEXTS.items() for label, text in texts.items()}
 
 #: These say themselves what bad input they take.
-ACCEPTING = {"NaN counts as 0", "lengths are cut", "no offset is UTC", "NaN left out", "NaN padded", "price of 0", "no domain",
-             "lax format", "NaT is the smallest"}  # fmt: skip
+ACCEPTING = {
+    "NaN counts as 0", "lengths are cut", "no offset is UTC", "NaN padded", "any price", "no domain", "signed quantity",
+    "NaN is no order", "lax format", "zone dropped",
+}  # fmt: skip
 
 Found = tuple[str, Any, float]
 
@@ -124,8 +80,8 @@ def near(expected: Any, got: Any, slack: float) -> bool:
 
 def explain(
     name: str, params: Mapping[str, Any], given: Mapping[str, Any], got: Any, *, scale: float, invalid: bool
-) -> str | None:
-    """Name the convention or defect under which a case gives what the library gave, None if there is none.
+) -> list[str]:
+    """Name the conventions and defects under which a case gives what the library gave.
 
     Parameters
     ----------
@@ -142,15 +98,23 @@ def explain(
 
     Returns
     -------
-    str or None
-        Labels joined by `` + ``.
+    list of str
+        Those of the fewest changes, each of labels joined by `` + ``; empty where nothing gives it.
     """
+    found: list[str] = []
     for label, expected, slack in ALTERNATIVES[name](params, given):
-        if invalid and not set(label.split(" + ")) & ACCEPTING:
-            label = " + ".join(filter(None, ["no domain", label]))
-        if label and near(expected, got, max(slack, CLOSE * scale)):
-            return label
-    return None
+        changed = [each for each in label.split(" + ") if each]
+        if invalid and not set(changed) & ACCEPTING:
+            changed.insert(0, "no domain")
+        if not changed and near(expected, got, max(slack, CLOSE * scale)):
+            return []
+        if found and len(changed) > len(found[0].split(" + ")):
+            continue
+        if changed and near(expected, got, max(slack, CLOSE * scale)):
+            if found and len(changed) < len(found[0].split(" + ")):
+                found = []
+            found.append(" + ".join(changed))
+    return ["no domain"] if "no domain" in found else list(dict.fromkeys(found))
 
 
 # --- series -----------------------------------------------------------------------------------------------------------
@@ -163,6 +127,8 @@ def _vwap(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found
         yield "", div(total([p * q for p, q in pairs]), total(qtys)), 0
         known = [p * q for p, q in pairs if p * q == p * q]
         yield "NaN counts as 0", div(total(known), total([q for q in qtys if q == q])), 0
+        if not any(qtys) and prices:
+            yield "zero volume", prices[0], 0
     else:
         yield "lengths are cut", div(total([p * q for p, q in pairs]), total(qtys)), 0
         yield "lengths are cut", NAN, 0
@@ -190,11 +156,11 @@ def ema(values: list[float], alpha: float, init: str, span: int, missing: str) -
                 mean, weight, started = total(seed) / len(seed), 1.0, True
         elif init == "adjusted":
             weight *= 1 - alpha
-            mean = (weight * mean + value) / (weight + 1)
+            mean = div(weight * mean + value, weight + 1)
             weight += 1
         else:
             weight *= 1 - alpha
-            mean = (weight * mean + alpha * value) / (weight + alpha)
+            mean = div(weight * mean + alpha * value, weight + alpha)
             weight = 1.0
         out.append(mean if started else NAN)
     return out
@@ -206,7 +172,7 @@ def reseeded(values: list[float], alpha: float, span: int) -> list[float]:
     for place, value in enumerate(values):
         back = place - span + 1
         mean = out[-1] if out else NAN
-        if value == value and back >= 0 and values[back] == values[back]:
+        if value == value and 0 <= back < len(values) and values[back] == values[back]:
             new = back == 0 or values[back - 1] != values[back - 1]
             mean = total(values[back : place + 1]) / span if new else alpha * value + (1 - alpha) * mean
         out.append(mean)
@@ -215,14 +181,14 @@ def reseeded(values: list[float], alpha: float, span: int) -> list[float]:
 
 def _ema(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found]:
     values = floats(given["values"])
-    alpha = float(params["alpha"]) if "alpha" in params else 2 / (float(params.get("span", "nan")) + 1)
+    alpha = float(params["alpha"]) if "alpha" in params else div(2, float(params.get("span", "nan")) + 1)
     span = int(float(params.get("span", 1)))
     asked = "propagates" if params.get("ema_nan") == "propagate" else "repeats"
     found = []
     for init in ("first", "sma", "adjusted", "hidden"):
-        for missing in ("repeats", "propagates", "ages", "None", "restarts"):
+        for missing in ("repeats", "propagates", "ages", "restarts"):
             labels = [] if init == params["init"] else ["warm-up hidden" if init == "hidden" else f"init {init}"]
-            labels += [] if missing == asked else [f"NaN {missing}" if missing != "None" else "NaN gives None"]
+            labels += [] if missing == asked else [f"NaN {missing}"]
             answer = ema(values, alpha, "first" if init == "hidden" else init, span, missing)
             if init == "hidden":
                 answer = [NAN if place < span - 1 else value for place, value in enumerate(answer)]
@@ -230,8 +196,12 @@ def _ema(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found]
             if init == "hidden":  # pandas counts the known ones only
                 seen = [sum(v == v for v in values[: place + 1]) for place in range(len(values))]
                 raw = ema(values, alpha, "first", span, missing)
-                found.append((" + ".join(labels), [NAN if n < span else v for n, v in zip(seen, raw, strict=True)], 0.0))
-    found.append(("gap reseeds" if params["init"] == "sma" else "init sma + gap reseeds", reseeded(values, alpha, span), 0.0))
+                found.append(
+                    (" + ".join(labels), [NAN if n < span else v for n, v in zip(seen, raw, strict=True)], 0.0)
+                )
+    found.append(
+        ("gap reseeds" if params["init"] == "sma" else "init sma + gap reseeds", reseeded(values, alpha, span), 0.0)
+    )
     yield from sorted(found, key=lambda each: each[0].count("+") if each[0] else -1)
 
 
@@ -243,9 +213,11 @@ def changes(prices: list[float], kind: str) -> list[float]:
 
 
 def _returns(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found]:
-    for chosen in subsets(("percent", "simple returns", "infinite is missing", "NaN padded", "undefined is 0")):
-        kind = "simple" if "simple returns" in chosen else params["kind"]
+    for chosen in subsets(("percent", "infinite is missing", "NaN padded", "undefined is 0", "taken as returns")):
+        kind = params["kind"]
         values = changes(padded(given["prices"], chosen), kind)
+        if "taken as returns" in chosen:
+            values = [value if kind == "simple" else log(1 + value) for value in floats(given["prices"])[1:]]
         if "undefined is 0" in chosen:
             values = [value if math.isfinite(value) else 0.0 for value in values]
         if "infinite is missing" in chosen:
@@ -273,47 +245,57 @@ def deviation(values: list[float], ddof: int) -> float:
 
 def _volatility(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found]:
     asked = {"ddof": params["ddof"], "periods": float(params["periods_per_year"]), "kind": params["kind"]}
-    names = ("ddof 0", "ddof 1", "252 a year", "365 a year", "simple returns", "infinite is missing", "NaN left out", "NaN padded", "undefined is 0",
-             "taken as prices", "one-pass variance")  # fmt: skip
+    names = (
+        "ddof 0", "ddof 1", "252 a year", "365 a year", "infinite is missing", "NaN padded", "undefined is 0",
+        "taken as returns",
+    )  # fmt: skip
     for chosen in subsets(names):
-        if {"ddof 0", "ddof 1"} <= chosen or {"252 a year", "365 a year"} <= chosen or len(chosen) > 5:
+        if {"ddof 0", "ddof 1"} <= chosen or {"252 a year", "365 a year"} <= chosen:
             continue
-        values = changes(padded(given["prices"], chosen), "simple" if "simple returns" in chosen else asked["kind"])
+        values = changes(padded(given["prices"], chosen), asked["kind"])
         if "undefined is 0" in chosen:
             values = [value if math.isfinite(value) else 0.0 for value in values]
         if "infinite is missing" in chosen:
             values = [NAN if math.isinf(value) else value for value in values]
-        if "taken as prices" in chosen:
-            values = changes(values, "simple")
-        if chosen & {"NaN left out", "taken as prices"}:
-            values = [value for value in values if value == value]
+        if "taken as returns" in chosen:
+            values = [value for value in floats(given["prices"]) if value == value]
         ddof = 0 if "ddof 0" in chosen else 1 if "ddof 1" in chosen else int(asked["ddof"])
         periods = 252 if "252 a year" in chosen else 365 if "365 a year" in chosen else asked["periods"]
-        if "one-pass variance" in chosen:
-            spread = one_pass(values) if ddof == 0 else NAN
-        else:
-            spread = deviation(values, ddof)
+        spread = deviation(values, ddof)
         year = math.sqrt(periods) if periods >= 0 else NAN
-        yield " + ".join(name for name in names if name in chosen), spread * year, 4e-15 * (year if year == year else 0)
-
-
-def one_pass(values: list[float]) -> float:
-    """Return the standard deviation as the root of mean of squares minus square of mean, 0 below 1e-14."""
-    if not values:
-        return NAN
-    first, second = 0.0, 0.0
-    for value in values:
-        first, second = first + value, second + value * value
-    variance = second / len(values) - (first / len(values)) * (first / len(values))
-    return math.sqrt(variance) if variance >= 1e-14 else 0.0
+        label = " + ".join(name for name in names if name in chosen)
+        yield label, spread * year, 4e-15 * (year if year == year else 0)
 
 
 def _drawdown(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found]:
     equity = floats(given["equity"])
-    for chosen in subsets(("negative", "no domain", "peak ignores NaN", "NaN left out", "undefined is 0")):
-        peak, out = -INF, []
-        for value in equity:
-            if value != value and not chosen & {"peak ignores NaN", "NaN left out"}:
+    names = (
+        "negative",
+        "no domain",
+        "peak ignores NaN",
+        "NaN padded",
+        "undefined is 0",
+        "taken as returns",
+        "from returns",
+    )
+    for chosen in subsets(names):
+        peak, out = 1.0 if "taken as returns" in chosen else -INF, []
+        grown, series = 1.0, list(equity)
+        if "taken as returns" in chosen:
+            for place, value in enumerate(equity):
+                grown *= 1 + (value if value == value else 0.0)
+                series[place] = grown
+        elif "from returns" in chosen:
+            for place, change in enumerate(changes(equity, "simple"), start=1):
+                grown *= 1 + (change if change == change else 0.0)
+                series[place] = grown
+            series[:1] = [1.0] * len(series[:1])
+        elif "NaN padded" in chosen:
+            series = padded(given["equity"], chosen)
+            first = next((value for value in series if value == value), NAN)
+            series = [first if value != value else value for value in series]
+        for value in series:
+            if value != value and "peak ignores NaN" not in chosen:
                 peak = NAN
             elif value == value and peak == peak:
                 peak = max(peak, value)
@@ -346,8 +328,6 @@ def _trade_signs(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterato
 
 
 def _lee_ready(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found]:
-    from fractions import Fraction
-
     try:
         prices, bids, asks = ([Fraction(text) for text in given[key]] for key in ("trade_prices", "bids", "asks"))
     except ValueError:
@@ -401,8 +381,7 @@ def _round_price(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterato
     plain = step(price, tick, math.floor if given["side"] == "buy" else math.ceil)
     yield ("float step" if price > 0 and tick > 0 else ""), plain, 0
     yield "nearest", step(price, tick, round), 0
-    yield "nearest", round(price, places(given["tick"])), 0
-    yield "places for steps", round(price, places(given["tick"])), 0
+    yield "nearest + places for steps", round(price, places(given["tick"])), 0
 
 
 def _round_qty(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found]:
@@ -417,15 +396,21 @@ def places(text: str) -> int:
 
 
 def _parse_ts(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found]:
-    import datetime
-
-    try:
-        when = datetime.datetime.fromisoformat(given["text"])
-    except ValueError:
-        return
-    if when.tzinfo is None:
-        gone = when.replace(tzinfo=datetime.UTC) - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-        yield "no offset is UTC", gone // datetime.timedelta(microseconds=1) * 1000, 0
+    zero = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+    text = given["text"]
+    cut = re.sub(r"(\.\d{9})\d+", r"\1", text).replace(".Z", "Z")
+    forms = {"lax format": cut, "zone dropped": re.sub(r" [A-Z]+$", "Z", text)}
+    forms["lax format "] = re.sub(r"^(\d\d)/(\d\d)/(\d{4}) ", r"\3-\2-\1T", text)
+    for label, form in forms.items():
+        try:
+            when = datetime.datetime.fromisoformat(form)
+        except ValueError:
+            continue
+        if when.tzinfo is None:
+            label, when = "no offset is UTC", when.replace(tzinfo=datetime.UTC)
+        nanos = re.search(r"\.\d{6}(\d{3})", form)
+        extra = int(nanos[1]) if nanos else 0
+        yield label.strip(), (when - zero) // datetime.timedelta(microseconds=1) * 1000 + extra, 0
 
 
 def _window_of(params: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[Found]:
@@ -437,4 +422,6 @@ ALTERNATIVES: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Iterato
     "vwap": _vwap, "ema": _ema, "returns": _returns, "volatility": _volatility, "drawdown": _drawdown,
     "trade_signs": _trade_signs, "lee_ready": _lee_ready, "mid": _mid, "microprice": _microprice,
     "round_price": _round_price, "round_qty": _round_qty, "parse_ts": _parse_ts, "window_of": _window_of,
+    "Position": books.position, "realized_pnl": books.realized_pnl, "unrealized_pnl": books.unrealized_pnl,
+    "notional": books.notional, "fee": books.fee, "Book": books.book,
 }  # fmt: skip

@@ -15,7 +15,7 @@ from mmverify.checks import items, sections
 
 pytestmark = pytest.mark.notebook
 
-NOTEBOOKS = sorted(bundled("notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted(bundled("notebooks").glob("s[0-9]*.ipynb"))  # the pages of sections; others have no verdict
 HEADINGS = ["Question", "Definition", "By hand", "Exact and fast", "Edge cases", "This session"]
 EVERY = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -32,7 +32,16 @@ def tagged(path: Path, tag: str) -> list[str]:
 
 
 def test_there_are_notebooks() -> None:
-    assert {"s0_readiness", "s1_3_pnl", "s3_3_derived"} <= {path.stem for path in NOTEBOOKS}
+    stems = {
+        "s0_readiness",
+        "s1_1_spread_pricing",
+        "s1_3_pnl",
+        "s1_4_risk",
+        "s3_2_trades",
+        "s3_3_derived",
+        "s5_1_numeric",
+    }
+    assert stems <= {path.stem for path in NOTEBOOKS}
     assert {path.stem for path in NOTEBOOKS} <= {"s0_readiness", *(section.stem for section in sections())}
 
 
@@ -91,6 +100,15 @@ def test_parameters_are_typed_with_help_and_empty(path: Path) -> None:
     names = set(re.findall(r"^(\w+):", source, re.MULTILINE))
     assert ({"sessions", "results"} if path.stem == "s0_readiness" else {"session", "symbol", "start", "end"}) <= names
     assert "result" in names
+
+
+@EVERY
+def test_no_cell_overwrites_a_parameter(path: Path) -> None:
+    parameters = set(re.findall(r"^(\w+):", "\n".join(tagged(path, "parameters")), re.MULTILINE))
+    for cell in cells(path):
+        if "parameters" not in cell["metadata"].get("tags", ()):
+            nodes = [node for node in ast.walk(ast.parse(cell["source"])) if isinstance(node, ast.Name)]
+            assert not parameters & {node.id for node in nodes if isinstance(node.ctx, ast.Store)}
 
 
 @EVERY

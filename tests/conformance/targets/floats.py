@@ -101,7 +101,9 @@ def returns(prices, kind="log"):
     p = np.array(prices, dtype=float)
     need(kind in ("log", "simple") and (p > 0).all())
     change = np.diff(p) / p[:-1]
-    return change if kind == "simple" else np.where(np.abs(change) < 0.5, np.log1p(change), np.log(p[1:]) - np.log(p[:-1]))
+    return (
+        change if kind == "simple" else np.where(np.abs(change) < 0.5, np.log1p(change), np.log(p[1:]) - np.log(p[:-1]))
+    )
 
 
 def volatility(prices, periods_per_year, kind="log", ddof=1):
@@ -172,7 +174,11 @@ def unrealized_pnl(qty, avg_px, price, kind="linear", multiplier=1.0):
     if qty == 0:
         return 0.0
     need(avg_px > 0)
-    return (price - avg_px) / price / avg_px * qty * multiplier if kind == "inverse" else (price - avg_px) * qty * multiplier
+    return (
+        (price - avg_px) / price / avg_px * qty * multiplier
+        if kind == "inverse"
+        else (price - avg_px) * qty * multiplier
+    )
 
 
 def notional(price, qty, kind="linear", multiplier=1.0):
@@ -247,7 +253,13 @@ def exposure(position, open_orders):
 
 
 def liquidation_price(qty, avg_px, margin, maintenance_rate, kind="linear", multiplier=1.0, maintenance_amount=0.0):
-    need(kind in KINDS and multiplier > 0 and 0 <= margin < math.inf and 0 <= maintenance_rate < 1 and maintenance_amount >= 0)
+    need(
+        kind in KINDS
+        and multiplier > 0
+        and 0 <= margin < math.inf
+        and 0 <= maintenance_rate < 1
+        and maintenance_amount >= 0
+    )
     if qty == 0:
         return None
     need(avg_px > 0 and math.isfinite(qty))
@@ -268,7 +280,14 @@ def parse_ts(text):
     need(text[10:11] == "T" and (text.endswith("Z") or text[-6:-5] in ("+", "-")))
     stamp, zone = (text[:-1], "+00:00") if text.endswith("Z") else (text[:-6], text[-6:])
     whole, point, part = stamp.partition(".")
-    need(bool(point) == bool(part) and len(whole) == 19 and len(part) <= 9 and (part.isdigit() or not part) and int(zone[1:3]) < 24 and int(zone[4:]) < 60)
+    need(
+        bool(point) == bool(part)
+        and len(whole) == 19
+        and len(part) <= 9
+        and (part.isdigit() or not part)
+        and int(zone[1:3]) < 24
+        and int(zone[4:]) < 60
+    )
     moment = datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S") - datetime(1970, 1, 1)
     offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[4:])) * (1 if zone[0] == "+" else -1)
     return (moment - offset) // timedelta(seconds=1) * 10**9 + int(part.ljust(9, "0"))
@@ -335,7 +354,9 @@ class Order:
             if exec_id in self.fills:
                 return
             need(qty is not None and price is not None and price > 0)
-            need(dec(qty) > 0 and self._cum + dec(qty) <= self.total and (state != "REJECTED" or event == "partial_fill"))
+            need(
+                dec(qty) > 0 and self._cum + dec(qty) <= self.total and (state != "REJECTED" or event == "partial_fill")
+            )
             self.fills[exec_id] = (dec(qty), price)
             if alive and self._cum == self.total:
                 self.state = "FILLED"

@@ -67,7 +67,9 @@ def direction(side):
 def mid(bids, asks, min_qty=0):
     best = []
     for levels in (bids, asks):
-        frame = pd.DataFrame({"price": column((p for p, _ in levels), 0), "qty": column((q for _, q in levels), 0, False)})
+        frame = pd.DataFrame(
+            {"price": column((p for p, _ in levels), 0), "qty": column((q for _, q in levels), 0, False)}
+        )
         accept(row(min_qty)[0] >= 0)
         best.append(frame[(frame.qty >= min_qty) & (frame.qty > 0)].price)
     return None if best[0].empty or best[1].empty else statistics.fmean([best[0].max(), best[1].min()])
@@ -82,7 +84,7 @@ def microprice(bid, bid_qty, ask, ask_qty):
 def rounded(value, step, towards):
     step = printed(step)
     accept(step > 0)
-    return float((value / step).to_integral_value(towards) * step)
+    return (value / step).to_integral_value(towards) * step
 
 
 def quote(fair, half_spread, skew, tick):
@@ -90,18 +92,18 @@ def quote(fair, half_spread, skew, tick):
     accept(half >= 0 and fair > 0)
     bid, ask = rounded(centre - half, tick, "ROUND_FLOOR"), rounded(centre + half, tick, "ROUND_CEILING")
     accept(0 < bid < ask)
-    return bid, ask
+    return float(bid), float(ask)
 
 
 def round_price(price, tick, side):
     towards = {1: "ROUND_FLOOR", -1: "ROUND_CEILING"}[direction(side)]
     accept(printed(price) > 0)
-    return rounded(printed(price), tick, towards)
+    return float(rounded(printed(price), tick, towards))
 
 
 def round_qty(qty, lot):
     accept(printed(qty) >= 0)
-    return rounded(printed(qty), lot, "ROUND_FLOOR")
+    return float(rounded(printed(qty), lot, "ROUND_FLOOR"))
 
 
 # --- series -----------------------------------------------------------------------------------------------------------
@@ -116,6 +118,7 @@ def vwap(prices, qtys):
 
 def ema(values, span=None, alpha=None):
     accept((span is None) != (alpha is None))
+    row(*(each for each in (span, alpha) if each is not None))
     try:
         return pd.Series(values, dtype="float64").ewm(span=span, alpha=alpha, adjust=True, ignore_na=True).mean()
     except ValueError as error:
@@ -157,7 +160,7 @@ def lee_ready(trade_prices, trade_ts, quote_ts, bids, asks):
     for n in at.dropna().index:
         quoted = int(at[n])
         off = 2 * printed(trade_prices[n]) - printed(bids[quoted]) - printed(asks[quoted])
-        tick[n] = off.compare(Decimal(0)) or tick[n]
+        tick[n] = int(off.compare(Decimal(0))) or tick[n]
     return tick
 
 
@@ -196,10 +199,10 @@ def funding(qty, mark, rate, kind="linear", multiplier=1):
 
 def convert(amount, asset, currency, rates):
     """Search the rates as a graph, breadth first."""
-    edges = defaultdict(dict)
-    for (out, into), rate in rates.items():
-        edges[out][into] = np.true_divide
-        edges[into].setdefault(out, np.true_divide)
+    edges = defaultdict(set)
+    for out, into in rates:
+        edges[out].add(into)
+        edges[into].add(out)
     row(amount)
     if asset == currency:
         return amount
@@ -210,8 +213,8 @@ def convert(amount, asset, currency, rates):
         if here == currency:
             return money
         for there in edges[here] if steps < 2 else ():
-            turned = (here, there) not in rates
-            waiting.append((there, money / rates[there, here] if turned else money * rates[here, there], steps + 1))
+            there_money = money * rates[here, there] if (here, there) in rates else money / rates[there, here]
+            waiting.append((there, there_money, steps + 1))
     raise Refused("no path")
 
 
@@ -245,7 +248,7 @@ def liquidation_price(
 
 def parse_ts(text):
     if text.removeprefix("-").isdecimal() and text.isascii():
-        unit = np.array(["s", "ms", "us", "ns"])[np.searchsorted([11, 14, 17], len(text.removeprefix("-")))]
+        unit = ["s", "ms", "us", "ns"][np.searchsorted([11, 14, 17], len(text.removeprefix("-")))]
         return int(text) * pd.Timedelta(1, unit).value
     moment, _, rest = text.partition(".")
     zone = rest.lstrip("0123456789")
@@ -414,7 +417,6 @@ class Order:
         size = qty or (self.wanted if reply == "ack" and self.wanted else self.target)
         if event == "replace_ack" and self.state is State.FILLED:
             accept(size > self.done)
-        before = self.state
         if self.state is State.PARTIAL and reply in ("ack", "reject") and waiting:
             self.state = State.CANCELED if event == "cancel_ack" else State.PARTIAL
         else:
@@ -425,7 +427,7 @@ class Order:
             resting = State.SENT if request == "cancel" and not self.acks else State.RESTING
             full = event == "replace_ack" and self.target == self.done
             self.state = State.FILLED if full else State.PARTIAL if self.done else resting
-        self.acks += event == "ack" and before is not None
+        self.acks += event == "ack"
         self.cancel = event == "cancel_request" if request == "cancel" else self.cancel
         self.wanted = {"replace_request": size}.get(event) if request == "replace" else self.wanted
 
@@ -435,7 +437,7 @@ class Order:
 
 
 class Book:
-    """Quantities in a Series a side; everything sorted when it is read."""
+    """A dictionary a side, sorted when it is read; messages checked as a frame."""
 
     def __init__(self, depth=None):
         accept(depth is None or depth > 0)
@@ -452,8 +454,8 @@ class Book:
 
     @property
     def valid(self):
-        both = self.bids[:1] and self.asks[:1]
-        return self.sound and not (both and self.bids[0] > self.asks[0] and self.bids[0][0] != self.asks[0][0])
+        bid, ask = max(self.levels["bid"], default=0), min(self.levels["ask"], default=np.inf)
+        return self.sound and bid <= ask
 
     def apply(self, kind, seq, prev_seq, levels):
         accept(kind in ("snapshot", "delta"))
@@ -495,7 +497,7 @@ class RateLimiter:
 
 
 class Breaker:
-    """The trip as a Timedelta-free pair: whether, and since when."""
+    """A list that holds the time of the trip while it holds."""
 
     def __init__(self, threshold, cooldown_ns):
         (self.threshold,) = row(threshold)
@@ -504,7 +506,7 @@ class Breaker:
 
     @property
     def tripped(self):
-        return len(self.trips) % 2 == 1
+        return bool(self.trips)
 
     def update(self, ts_ns, value):
         accept(isinstance(ts_ns, int))

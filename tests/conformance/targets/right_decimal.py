@@ -100,7 +100,9 @@ def vwap(prices, qtys):
 
 
 def ema(values, span=None, alpha=None, init="first"):
-    demand(init in ("first", "sma", "adjusted") and (span is None) != (alpha is None), "span or alpha, and a known init")
+    demand(
+        init in ("first", "sma", "adjusted") and (span is None) != (alpha is None), "span or alpha, and a known init"
+    )
     demand(init != "sma" or (span is not None and number(span).denominator == 1), "sma needs a whole span")
     demand(span is None or number(span) >= 1, "span should be at least 1")
     a = positive(alpha) if span is None else 2 / (number(span) + 1)

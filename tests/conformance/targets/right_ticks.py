@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import OrderedDict
 from decimal import Context, Decimal
-from itertools import count
+from itertools import count, pairwise
 from os import urandom
 
 WIDE = Context(prec=60)
@@ -138,7 +138,7 @@ def ema(values, span=None, alpha=None, init="first"):
 def returns(prices, kind="log"):
     known(kind, "log", "simple")
     whole, _ = above_0(*prices)
-    steps = list(zip(whole[:-1], whole[1:], strict=True))
+    steps = list(pairwise(whole))
     return [ratio(b - a, a) if kind == "simple" else WIDE.ln(ratio(b, a)) for a, b in steps]
 
 
@@ -248,7 +248,7 @@ def convert(amount, asset, currency, rates):
     paths = [(asset, currency), *((asset, middle, currency) for middle in sorted({m for pair in rates for m in pair}))]
     for path in paths:
         above, below, exponent = *ticks(amount)[0], 1, ticks(amount)[1]
-        for out, into in zip(path[:-1], path[1:], strict=True):
+        for out, into in pairwise(path):
             (direct,), direct_exponent = ticks(rates.get((out, into), 0))
             (turned,), turned_exponent = ticks(rates.get((into, out), 0))
             if direct:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import empyrical
 import pandas as pd
+from empyrical.stats import drawdown_series
 
 from . import Cannot, Entry, Values, need, number, numbers
 
@@ -21,7 +22,9 @@ def _returns(params: Values, given: Values) -> list[float]:
 
 def _volatility(params: Values, given: Values) -> float:
     need("kind", params["kind"], "simple")
-    return float(empyrical.annual_volatility(_changes(given["prices"]), annualization=number(params["periods_per_year"])))
+    return float(
+        empyrical.annual_volatility(_changes(given["prices"]), annualization=number(params["periods_per_year"]))
+    )
 
 
 def _volatility_default(params: Values, given: Values) -> float:
@@ -30,9 +33,9 @@ def _volatility_default(params: Values, given: Values) -> float:
 
 
 def _drawdown(params: Values, given: Values) -> list[float]:
-    if not given["equity"]:
-        raise Cannot("it starts from returns: an empty equity and one of a single value have the same, none")
-    return [0.0, *empyrical.drawdown_series(_changes(given["equity"])).tolist()]
+    if len(given["equity"]) < 2:
+        raise Cannot("it starts from returns, and there are none")
+    return [0.0, *drawdown_series(_changes(given["equity"])).tolist()]
 
 
 ENTRIES = [

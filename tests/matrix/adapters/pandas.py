@@ -61,18 +61,22 @@ def _trade_signs(params: Values, given: Values) -> list[float]:
 
 
 def _lee_ready(given: Values, **settings: Any) -> list[float]:
-    trades = pd.DataFrame({"ts": list(map(int, given["trade_ts"])), "price": numbers(given["trade_prices"])}, dtype=None)
-    quotes = pd.DataFrame({"ts": list(map(int, given["quote_ts"])), "bid": numbers(given["bids"]), "ask": numbers(given["asks"])})
+    trades = pd.DataFrame(
+        {"ts": list(map(int, given["trade_ts"])), "price": numbers(given["trade_prices"])}, dtype=None
+    )
+    quotes = pd.DataFrame(
+        {"ts": list(map(int, given["quote_ts"])), "bid": numbers(given["bids"]), "ask": numbers(given["asks"])}
+    )
     both = pd.merge_asof(trades.astype({"ts": "int64"}), quotes.astype({"ts": "int64"}), on="ts", **settings)
     side = np.sign(both["price"] - (both["bid"] + both["ask"]) / 2).replace(0, np.nan)
     return side.fillna(_signs(both["price"], 0)).tolist()
 
 
-def _parse_ts(params: Values, given: Values) -> int:
+def _parse_ts(params: Values, given: Values) -> int | None:
     if given["text"].lstrip("-").isdigit():
         raise Cannot("a whole number in a text is no time to it: the unit has to be given")
     stamp = pd.Timestamp(given["text"])
-    return int(stamp.as_unit("ns").value)
+    return None if stamp is pd.NaT else int(stamp.as_unit("ns").value)
 
 
 def _window_of(params: Values, given: Values) -> int:
@@ -82,14 +86,20 @@ def _window_of(params: Values, given: Values) -> int:
 ENTRIES = [
     Entry("ema", "Series.ewm(span=span).mean()", _ema_default),
     Entry("ema", "Series.ewm(span=span, adjust=adjusted, ignore_na=True).mean()", _ema),
-    Entry("returns", "Series.pct_change(), np.log(Series).diff()", lambda p, g: _changes(g["prices"], p["kind"]).tolist()),
+    Entry(
+        "returns", "Series.pct_change(), np.log(Series).diff()", lambda p, g: _changes(g["prices"], p["kind"]).tolist()
+    ),
     Entry("volatility", "Series.std(ddof=ddof) * sqrt(periods)", _volatility),
     Entry("volatility", "Series.std() * sqrt(periods)", _volatility_default),
     Entry("vwap", "(p * q).sum() / q.sum()", _vwap),
     Entry("drawdown", "1 - x / x.cummax()", _drawdown),
     Entry("trade_signs", "np.sign(p.diff()).replace(0, nan).ffill()", _trade_signs),
     Entry("lee_ready", "merge_asof(trades, quotes, on='ts'), sign of price - mid", lambda p, g: _lee_ready(g)),
-    Entry("lee_ready", "merge_asof(..., allow_exact_matches=False), sign of price - mid", lambda p, g: _lee_ready(g, allow_exact_matches=False)),
+    Entry(
+        "lee_ready",
+        "merge_asof(..., allow_exact_matches=False), sign of price - mid",
+        lambda p, g: _lee_ready(g, allow_exact_matches=False),
+    ),
     Entry("parse_ts", "Timestamp(text).value", _parse_ts),
     Entry("window_of", "Timestamp(ts).floor(width).value", _window_of),
 ]

@@ -22,7 +22,9 @@ def _changes(prices: list[str], kind: str) -> pd.Series:
 
 
 def _volatility(params: Values, given: Values) -> float:
-    changes = _series(given["prices"]).pct_change() if params["kind"] == "simple" else np.log(_series(given["prices"])).diff()
+    changes = (
+        _series(given["prices"]).pct_change() if params["kind"] == "simple" else np.log(_series(given["prices"])).diff()
+    )
     need("kind", params["kind"], "simple", "log")
     return float(qs.stats.volatility(changes.iloc[1:], periods=number(params["periods_per_year"])))
 
@@ -33,8 +35,16 @@ def _volatility_default(params: Values, given: Values) -> float:
 
 
 ENTRIES = [
-    Entry("returns", "utils.to_returns(prices), utils.to_log_returns(prices)", lambda p, g: _changes(g["prices"], p["kind"]).tolist()),
+    Entry(
+        "returns",
+        "utils.to_returns(prices), utils.to_log_returns(prices)",
+        lambda p, g: _changes(g["prices"], p["kind"]).tolist(),
+    ),
     Entry("volatility", "stats.volatility(returns, periods=periods)", _volatility),
     Entry("volatility", "stats.volatility(prices)", _volatility_default),
-    Entry("drawdown", "stats.to_drawdown_series(equity)", lambda p, g: qs.stats.to_drawdown_series(_series(g["equity"])).tolist()),
+    Entry(
+        "drawdown",
+        "stats.to_drawdown_series(equity)",
+        lambda p, g: qs.stats.to_drawdown_series(_series(g["equity"])).tolist(),
+    ),
 ]

@@ -16,6 +16,8 @@ def _ema(mode: int) -> Callable[[Values, Values], list[float]]:
     def run(params: Values, given: Values) -> list[float]:
         need("init", params["init"], "first", "sma")
         talib.set_compatibility(mode)
+        if talib.get_compatibility() != mode:
+            raise Cannot(f"set_compatibility({mode}) is not kept: get_compatibility() is {talib.get_compatibility()}")
         try:
             return talib.EMA(np.array(numbers(given["values"]), dtype=float), timeperiod=span_of(params)).tolist()
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from itertools import pairwise
 from math import sqrt
 from typing import Any
 
@@ -31,7 +32,7 @@ def _vwap(params: Values, given: Values) -> Any:
 def _volatility(params: Values, given: Values) -> Any:
     need("kind", params["kind"], "simple")
     prices = numbers(given["prices"])
-    changes = [after / before - 1 for before, after in zip(prices, prices[1:], strict=False)]
+    changes = [after / before - 1 for before, after in pairwise(prices)]
     found = list(StdDev(period=len(changes), input_values=changes))
     return found[-1] * sqrt(number(params["periods_per_year"])) if found else None
 

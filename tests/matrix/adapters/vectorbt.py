@@ -29,8 +29,8 @@ def _changes(prices: list[str]) -> pd.Series:
 
 def _volatility(params: Values, given: Values) -> float:
     need("kind", params["kind"], "simple")
-    years = pd.Timedelta(days=number(params["periods_per_year"]))
-    returns = _changes(given["prices"]).vbt.returns(freq="1D", year_freq=years)
+    year = pd.Timedelta(seconds=number(params["periods_per_year"]))
+    returns = _changes(given["prices"]).vbt.returns(freq="1s", year_freq=year)
     return float(returns.annualized_volatility(ddof=int(params["ddof"])))
 
 

@@ -1,0 +1,80 @@
+"""The conformance matrix: what public libraries give for every vector of the names that they have, cell by cell."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from mmverify.bundled import bundled
+
+KINDS = ("agrees", "convention", "defect", "cannot")
+
+
+def load() -> Mapping[str, Any]:
+    """Read the stored matrix.
+
+    Returns
+    -------
+    Mapping[str, Any]
+        ``labels``: what each named convention and defect means. ``rows``: a call of a library each, with the ids of
+        the vectors by status in ``cells`` and the smallest case of each difference in ``examples``.
+    """
+    found: Mapping[str, Any] = json.loads(bundled("data/matrix.json").read_text(encoding="utf-8"))
+    return found
+
+
+def table(matrix: Mapping[str, Any], *, by: str) -> str:
+    """Write the counts as a Markdown table.
+
+    Parameters
+    ----------
+    matrix : Mapping[str, Any]
+        As `load` gives it.
+    by : {"library", "call"}
+        A line a library, or a line a call.
+
+    Returns
+    -------
+    str
+    """
+    sums: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+    for row in matrix["rows"]:
+        library = f"{row['library']} {row['version']}"
+        key = (library,) if by == "library" else (library, row["name"], f"`{row['call']}`")
+        for status, ids in row["cells"].items():
+            sums[key][status.partition(":")[0]] += len(ids)
+    heads = ["library", "name", "call"][: 1 if by == "library" else 3]
+    lines = [
+        [*heads, "agrees", "differs by convention", "defect", "cannot express"],
+        ["---"] * len(heads) + ["---:"] * 4,
+    ]
+    lines += [[*key, *(str(found[kind]) for kind in KINDS)] for key, found in sums.items()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def differences(matrix: Mapping[str, Any], *, kind: str) -> str:
+    """Write each named convention or defect, and which calls show it, as a Markdown table.
+
+    Parameters
+    ----------
+    matrix : Mapping[str, Any]
+        As `load` gives it.
+    kind : {"convention", "defect"}
+
+    Returns
+    -------
+    str
+    """
+    where: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in matrix["rows"]:
+        for status, ids in row["cells"].items():
+            for label in status.partition(": ")[2].split(" + "):
+                where[label][f"{row['library']} {row['name']}"] += len(ids)
+    lines = [f"| {kind} | what it means | vectors |", "| --- | --- | --- |"]
+    for label, each in matrix["labels"].items():
+        if each["kind"] == kind:
+            shown = ", ".join(f"{place} {count}" for place, count in where[label].items())
+            lines.append(f"| {label} | {each['text']} | {shown} |")
+    return "\n".join(lines)
