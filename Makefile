@@ -21,7 +21,7 @@ export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report test check fix lint types unit property armed notebook-tests readme lab notebooks matrix lock clean
+.PHONY: help setup report test check fix lint types unit property armed notebook-tests readme lab notebooks conformance matrix lock clean
 
 help:
 	@echo 'make report      review $(SESSION) and say where the report is (SESSION=DIR for your own)'
@@ -29,6 +29,7 @@ help:
 	@echo 'make check       ruff and mypy; make fix repairs what ruff can'
 	@echo 'make lab         open the notebooks in JupyterLab'
 	@echo 'make notebooks   execute the notebooks in place'
+	@echo 'make conformance try right and wrong targets against the whole contract (minutes)'
 	@echo 'make matrix      try the libraries of tests/matrix/requirements.txt against the vectors'
 	@echo 'make setup       only the environment; make lock pins it anew; make clean removes it'
 
@@ -71,6 +72,10 @@ compile = pip compile pyproject.toml --quiet --universal --python-version 3.11 -
 clean:
 	rm -rf $(VENV) $(LAB) .venv-matrix .venv-lock build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Whole targets, right and wrong, under generated inputs: longer than a commit should wait.
+conformance: setup
+	@$(TEST) -n 2 -m campaign
 
 # The libraries are in an environment of their own; not part of `make test`, which holds data/matrix.json to the vectors.
 matrix: .venv-matrix/.stamp-matrix
@@ -120,15 +125,15 @@ types: setup
 
 unit: setup
 	@echo '== unit =='
-	@$(TEST) -n 2 -m 'not (hypothesis or armed or notebook or readme)'
+	@$(TEST) -n 2 -m 'not (hypothesis or armed or notebook or readme or campaign)'
 
 property: setup
 	@echo '== property =='
-	@$(TEST) -m hypothesis
+	@$(TEST) -m 'hypothesis and not campaign'
 
 armed: setup
 	@echo '== armed: every seeded defect trips its check =='
-	@$(TEST) -n 2 -m armed
+	@$(TEST) -n 2 -m 'armed and not campaign'
 
 # A notebook is one kernel: loadfile keeps its cells on one worker.
 notebook-tests: setup

@@ -177,6 +177,8 @@ def every_event() -> list[Case]:
 def _order_item(moment: Moment) -> str:
     event, before = moment.step[1][0], moment.before["state"]
     fill, late = event in ("fill", "partial_fill"), before in ("CANCELED", "REJECTED", "EXPIRED")
+    if late and fill and moment.shows.get("state") in ("FILLED", "PARTIALLY_FILLED"):
+        return "2.2.3"
     if moment.repeated:
         return "2.2.6"
     if moment.shows.get("state") not in STATES or (moment.refused and event not in EVENTS[1:]):

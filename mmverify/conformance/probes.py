@@ -126,7 +126,8 @@ def _recorded() -> Iterator[tuple[list[str], list[str]]]:
             blocked.append(f"{type(owner).__name__}.{name}")
 
     _events = blocked
-    level, unset = root.level, not root.handlers
+    own = [handler for handler in root.handlers if not type(handler).__module__.startswith("_pytest")]
+    level, unset = root.level, not own  # where nothing is set up, what production will set up is not known
     logging.setLogRecordFactory(record)
     if unset:
         root.setLevel(logging.DEBUG)

@@ -54,6 +54,8 @@ class Conformed:
         How many cases exercised it, and the finding if one failed.
     test : str
         Code of the finding's regression test, empty without a finding.
+    error : str
+        What the check itself ended in, empty where it ran.
     """
 
     target: str
@@ -61,6 +63,7 @@ class Conformed:
     check: Check
     looked: Looked
     test: str = ""
+    error: str = ""
 
 
 @dataclass
@@ -124,9 +127,13 @@ def conform(
     end, out = time.monotonic() + budget, list[Conformed]()
     for n, name in enumerate(todo):
         now = time.monotonic()
-        with quiet():
-            found = _look(loaded, name, seed, now + max(end - now, 0.0) / (len(todo) - n))
-        out += [_conformed(loaded, name, item, found) for item in items_of(name)]
+        try:
+            with quiet():
+                found = _look(loaded, name, seed, now + max(end - now, 0.0) / (len(todo) - n))
+            out += [_conformed(loaded, name, item, found) for item in items_of(name)]
+        except Exception as error:  # whatever it is, it is ours, and the report says so
+            words = f"{type(error).__name__}: {error}".splitlines()[0]
+            out += [Conformed(target, item, check(item, name), Looked(0), error=words) for item in items_of(name)]
         step(name)
     return out
 

@@ -27,6 +27,7 @@ def failures(results: list[Conformed]) -> list[str]:
 def test_an_independent_right_target_fails_nothing(path: Path) -> None:
     results = conform(str(path), budget=120, seed=1)
     assert not failures(results)
+    assert not [result.error for result in results if result.error]
     assert len(results) > 60
     assert [(result.item, result.check.name) for result in results if not result.looked.exercised] == []
 
@@ -36,6 +37,7 @@ def test_the_oracles_as_a_target_are_right_within_a_minute_and_cover_every_item(
     results = conform(str(TARGETS / "exact.py"), budget=60)
     assert time.monotonic() - started < 60
     assert not failures(results)
+    assert not [result.error for result in results if result.error]
     assert not [note for result in results for note in result.looked.notes]
     expected = [(item, f"target_{name.lower()}") for name in names() for item in items_of(name)]
     assert [(result.item, result.check.name) for result in results] == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ _module = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_module)
 WRONG: dict[str, tuple[str, str]] = _module.WRONG
 
+ENV = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
 CAUSES = {
     "microprice_own_weights": "each price was weighted with its own quantity, where it is the other side's",
     "round_price_half_even": "both sides were rounded to the nearest tick, a half to the even one",
@@ -85,7 +87,7 @@ def test_a_regression_test_is_red_on_the_wrong_target_and_green_on_the_right_one
         path = tmp_path / "test_finding.py"
         path.write_text(body + text, encoding="utf-8")
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", path], cwd=tmp_path, capture_output=True, timeout=120
+            [sys.executable, "-m", "pytest", "-q", path], cwd=tmp_path, capture_output=True, env=ENV, timeout=120
         )
         assert (done.returncode == 0) is passes, done.stdout
 

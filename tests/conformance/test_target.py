@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from mmverify.conformance import target as loading
 from mmverify.conformance.run import conform
 from mmverify.errors import UsageError
 
+ENV = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
 VWAP = """
 def vwap(prices, qtys):
     if len(prices) != len(qtys) or not all(n == n for n in [*prices, *qtys]):
@@ -165,6 +167,7 @@ def test_the_pytest_form(tmp_path: Path, expected: dict[str, str], passed: int, 
         [sys.executable, "-m", "pytest", "-q", "-rA", "test_it.py"],
         cwd=tmp_path,
         capture_output=True,
+        env=ENV,
         text=True,
         timeout=120,
     )

@@ -982,13 +982,13 @@ TABLE = {
     "late_fill_revives": Wrong("2.2.3", {"Order": LateFillRevives}),
     "late_fill_lost": Wrong("2.2.3", {"Order": LateFillLost}, f"{FT} #3647", also="2.2.2"),
     "fill_lost_in_replace": Wrong(
-        "2.2.2", {"Order": FillLostInReplace}, f"{LEAN}.Brokerages.TradeStation #84", also="2.2.4"
+        "2.2.4", {"Order": FillLostInReplace}, f"{LEAN}.Brokerages.TradeStation #84", also="2.2.2"
     ),
     "leaves_when_done": Wrong("2.2.4", {"Order": LeavesWhenDone}),
     "leaves_of_the_first_qty": Wrong("2.2.4", {"Order": LeavesOfTheFirstQty}, f"{NT} #449"),
     "order_qty_filled": Wrong("1.2.3", {"Order": OrderQtyFilled}, also="2.2.3 2.2.4"),
     "overfilled": Wrong("2.2.4", {"Order": Overfilled}, f"{NT} #3317"),
-    "cumulative_added": Wrong("2.2.2", {"Order": CumulativeAdded}, f"{HB} #4625", also="2.2.4"),
+    "cumulative_added": Wrong("2.2.4", {"Order": CumulativeAdded}, f"{HB} #4625", also="2.2.2"),
     "executions_twice": Wrong("2.2.6", {"Order": ExecutionsTwice}, f"{LEAN} #1271"),
     "repeat_refused": Wrong("2.2.6", {"Order": RepeatRefused}),
     "unweighted_order": Wrong("2.2.4", {"Order": UnweightedOrder}),
@@ -1004,7 +1004,7 @@ TABLE = {
     "gap_ignored": Wrong("3.1.5", {"Book": GapIgnored}, f"{CCXT} #29492"),
     "gap_by_one": Wrong("3.1.5", {"Book": GapByOne}, also="3.1.3"),
     "old_applied": Wrong("5.2.4", {"Book": OldApplied}),
-    "old_snapshot_dropped": Wrong("3.1.3", {"Book": OldSnapshotDropped}, also="3.1.1"),
+    "old_snapshot_dropped": Wrong("3.1.5", {"Book": OldSnapshotDropped}, also="3.1.1 3.1.3"),
     "crossed_is_valid": Wrong("3.1.1", {"Book": CrossedIsValid}),
     "locked_is_crossed": Wrong("3.1.1", {"Book": LockedIsCrossed}),
     "sides_swapped": Wrong("3.1.1", {"Book": SidesSwapped}, "JKorf/Bitfinex.Net #132", also="3.1.3 3.1.5 3.1.6"),
@@ -1033,7 +1033,7 @@ TABLE = {
     # the hot path
     "reads_its_rules": Wrong("4.2.2", {"on_book_update": reads_its_rules}, "Opselon/NexusTradingForexBot #36"),
     "keeps_everything": Wrong("4.2.3", {"on_book_update": keeps_everything}, f"{HB} #1167"),
-    "logs_each": Wrong("4.2.5", {"on_book_update": logs_each}),
+    "logs_each": Wrong("4.2.5", {"on_book_update": logs_each}, also="4.2.3"),  # where a handler keeps the records
     "prints_each": Wrong("4.2.5", {"on_book_update": prints_each}),
     "waits_for_more": Wrong("4.2.2", {"on_book_update": waits_for_more}),
 }
