@@ -44,11 +44,11 @@ class Mistake:
     item: str = ""
 
 
-def fills_alike_once(fills: Any, cost_basis: str, kind: str = "linear", multiplier: Any = 1) -> Any:
+def _fills_alike_once(fills: Any, cost_basis: str, kind: str = "linear", multiplier: Any = 1) -> Any:
     return realized_pnl_exact(list(dict.fromkeys(fills)), cost_basis=cost_basis, kind=kind, multiplier=multiplier)
 
 
-def realized_by(basis: str) -> Oracle:
+def _realized_by(basis: str) -> Oracle:
     return lambda fills, cost_basis, kind="linear", multiplier=1: realized_pnl_exact(
         fills, cost_basis=basis, kind=kind, multiplier=multiplier
     )
@@ -62,13 +62,13 @@ def _no_multiplier(oracle: Oracle) -> Oracle:
     return lambda *args, multiplier=1, **rest: oracle(*args, **rest)
 
 
-def rounded(value: Any, step: Any, mode: str) -> Any:
+def _rounded(value: Any, step: Any, mode: str) -> Any:
     ratio = as_printed(value) / as_printed(step)
     ways = {"half even": round(ratio), "half up": math.floor(ratio + Fraction(1, 2)), "down": math.floor(ratio)}
     return (math.ceil(ratio) if mode == "up" else ways[mode]) * as_printed(step)
 
 
-def contract(oracle: Oracle) -> tuple[Mistake, ...]:
+def _contract(oracle: Oracle) -> tuple[Mistake, ...]:
     return (
         Mistake("the linear formula was used on an inverse contract", _linear_for_inverse(oracle)),
         Mistake("the contract multiplier was left out", _no_multiplier(oracle)),
@@ -77,7 +77,7 @@ def contract(oracle: Oracle) -> tuple[Mistake, ...]:
     )
 
 
-def wrapped(bits: int) -> Oracle:
+def _wrapped(bits: int) -> Oracle:
     def wrong(price: Any, qty: Any, kind: str = "linear", multiplier: Any = 1) -> Any:
         exact = notional_exact(price, qty, kind=kind, multiplier=multiplier)
         if exact.denominator != 1:
@@ -87,20 +87,20 @@ def wrapped(bits: int) -> Oracle:
     return wrong
 
 
-def first_mid(bids: Any, asks: Any, min_qty: Any = 0) -> Any:
+def _first_mid(bids: Any, asks: Any, min_qty: Any = 0) -> Any:
     return mid_exact(bids[:1], asks[:1], 0)
 
 
-def plain_mean(prices: Any, qtys: Any) -> Any:
+def _plain_mean(prices: Any, qtys: Any) -> Any:
     return magnitude(prices) / len(prices)
 
 
-def alike_once(prices: Any, qtys: Any) -> Any:
+def _alike_once(prices: Any, qtys: Any) -> Any:
     pairs = dict.fromkeys(zip(prices, qtys, strict=True))
     return vwap_exact([price for price, _ in pairs], [qty for _, qty in pairs])
 
 
-def ema_under(**changed: Any) -> Oracle:
+def _ema_under(**changed: Any) -> Oracle:
     def wrong(values: Any, span: Any = None, alpha: Any = None, init: str = "first", **rest: Any) -> Any:
         given: Case = {"span": span, "alpha": alpha, "init": init} | changed
         if "scaled" in given:
@@ -110,11 +110,11 @@ def ema_under(**changed: Any) -> Oracle:
     return wrong
 
 
-def ema_zero(values: Any, **rest: Any) -> Any:
+def _ema_zero(values: Any, **rest: Any) -> Any:
     return ema_oracle([0 if missing(value) else value for value in values], **rest)
 
 
-def volatility_under(**changed: Any) -> Oracle:
+def _volatility_under(**changed: Any) -> Oracle:
     def wrong(prices: Any, periods_per_year: Any, kind: str = "log", ddof: int = 1) -> Any:
         return volatility_exact(
             prices, **{"periods_per_year": periods_per_year, "kind": kind, "ddof": ddof} | changed
@@ -123,16 +123,16 @@ def volatility_under(**changed: Any) -> Oracle:
     return wrong
 
 
-def other_kind(prices: Any, kind: str = "log") -> Any:
+def _other_kind(prices: Any, kind: str = "log") -> Any:
     return returns_exact(prices, kind="simple" if kind == "log" else "log")
 
 
-def reducing_left_out(position: Any, open_orders: Any) -> Any:
+def _reducing_left_out(position: Any, open_orders: Any) -> Any:
     own = "sell" if rational(position) > 0 else "buy"
     return exposure_exact(position, [order for order in open_orders if not rational(position) or order[0] != own])
 
 
-def clamped(position: Any, open_orders: Any) -> Any:
+def _clamped(position: Any, open_orders: Any) -> Any:
     high, low = exposure_exact(position, open_orders)
     return max(high, Fraction(0)), min(low, Fraction(0))
 
@@ -140,7 +140,7 @@ def clamped(position: Any, open_orders: Any) -> Any:
 #: By name; the first that reproduces a value is named.
 MISTAKES: dict[str, tuple[Mistake, ...]] = {
     "mid": (
-        Mistake("odd lots below min_qty were taken", first_mid),
+        Mistake("odd lots below min_qty were taken", _first_mid),
         Mistake("the best bid was taken for the mid", lambda bids, asks, min_qty=0: rational(bids[0][0])),
         Mistake("the best ask was taken for the mid", lambda bids, asks, min_qty=0: rational(asks[0][0])),
     ),
@@ -160,20 +160,20 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         Mistake(
             "both sides were rounded to the nearest tick, a half to the even one",
             lambda fair, half_spread, skew, tick: tuple(
-                rounded(fair + skew + half_spread * sign, tick, "half even") for sign in (-1, 1)
+                _rounded(fair + skew + half_spread * sign, tick, "half even") for sign in (-1, 1)
             ),
         ),
         Mistake(
             "both sides were rounded down",
             lambda fair, half_spread, skew, tick: tuple(
-                rounded(fair + skew + half_spread * sign, tick, "down") for sign in (-1, 1)
+                _rounded(fair + skew + half_spread * sign, tick, "down") for sign in (-1, 1)
             ),
         ),
         Mistake(
             "both sides were rounded to the inside",
             lambda fair, half_spread, skew, tick: (
-                rounded(fair + skew - half_spread, tick, "up"),
-                rounded(fair + skew + half_spread, tick, "down"),
+                _rounded(fair + skew - half_spread, tick, "up"),
+                _rounded(fair + skew + half_spread, tick, "down"),
             ),
         ),
         Mistake(
@@ -183,7 +183,9 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
     ),
     "round_price": (
         *tuple(
-            Mistake(f"both sides were rounded {words}", lambda price, tick, side, mode=mode: rounded(price, tick, mode))
+            Mistake(
+                f"both sides were rounded {words}", lambda price, tick, side, mode=mode: _rounded(price, tick, mode)
+            )
             for words, mode in (
                 ("to the nearest tick, a half to the even one", "half even"),
                 ("to the nearest tick", "half up"),
@@ -192,11 +194,11 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
             )
         ),
         Mistake(
-            "the sides were swapped", lambda price, tick, side: rounded(price, tick, "up" if side == "buy" else "down")
+            "the sides were swapped", lambda price, tick, side: _rounded(price, tick, "up" if side == "buy" else "down")
         ),
     ),
     "round_qty": tuple(
-        Mistake(f"it was rounded {words}", lambda qty, lot, mode=mode: rounded(qty, lot, mode))
+        Mistake(f"it was rounded {words}", lambda qty, lot, mode=mode: _rounded(qty, lot, mode))
         for words, mode in (
             ("to the nearest lot, a half to the even one", "half even"),
             ("to the nearest lot", "half up"),
@@ -204,23 +206,23 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         )
     ),
     "vwap": (
-        Mistake("trades alike were counted once", alike_once, "3.2.2"),
-        Mistake("prices were averaged without their quantities", plain_mean),
+        Mistake("trades alike were counted once", _alike_once, "3.2.2"),
+        Mistake("prices were averaged without their quantities", _plain_mean),
     ),
     "ema": (
-        Mistake("pandas adjust=True was used", ema_under(init="adjusted")),
-        Mistake("the first value was taken as the seed", ema_under(init="first")),
-        Mistake("the mean of the first values was taken as the seed", ema_under(init="sma")),
-        Mistake("alpha = 1 / span (Wilder) was used", ema_under(scaled=1)),
-        Mistake("alpha = 2 / span was used", ema_under(scaled=2)),
-        Mistake("a missing input was taken as 0", ema_zero),
+        Mistake("pandas adjust=True was used", _ema_under(init="adjusted")),
+        Mistake("the first value was taken as the seed", _ema_under(init="first")),
+        Mistake("the mean of the first values was taken as the seed", _ema_under(init="sma")),
+        Mistake("alpha = 1 / span (Wilder) was used", _ema_under(scaled=1)),
+        Mistake("alpha = 2 / span was used", _ema_under(scaled=2)),
+        Mistake("a missing input was taken as 0", _ema_zero),
         Mistake(
             "a missing input poisons what follows",
             lambda values, **rest: ema_oracle(values, **rest | {"ema_nan": "propagate"}),
         ),
     ),
     "returns": (
-        Mistake("the other kind of return was computed", other_kind),
+        Mistake("the other kind of return was computed", _other_kind),
         Mistake(
             "each change was divided by the later price",
             lambda prices, kind="log": [1 - 1 / (1 + r) for r in returns_exact(prices, kind="simple")],
@@ -234,13 +236,13 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         ),
     ),
     "volatility": (
-        Mistake("ddof 0 was used", volatility_under(ddof=0)),
-        Mistake("ddof 1 was used", volatility_under(ddof=1)),
-        Mistake("simple returns were used", volatility_under(kind="simple")),
-        Mistake("log returns were used", volatility_under(kind="log")),
-        Mistake("a year of 252 periods was used", volatility_under(periods_per_year=252)),
-        Mistake("a year of 365 periods was used", volatility_under(periods_per_year=365)),
-        Mistake("it was not annualized", volatility_under(periods_per_year=1)),
+        Mistake("ddof 0 was used", _volatility_under(ddof=0)),
+        Mistake("ddof 1 was used", _volatility_under(ddof=1)),
+        Mistake("simple returns were used", _volatility_under(kind="simple")),
+        Mistake("log returns were used", _volatility_under(kind="log")),
+        Mistake("a year of 252 periods was used", _volatility_under(periods_per_year=252)),
+        Mistake("a year of 365 periods was used", _volatility_under(periods_per_year=365)),
+        Mistake("it was not annualized", _volatility_under(periods_per_year=1)),
         Mistake(
             "it was multiplied by the periods, where it is their root",
             lambda prices, periods_per_year, kind="log", ddof=1: volatility_exact(
@@ -249,27 +251,27 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         ),
     ),
     "realized_pnl": (
-        Mistake("FIFO was used", realized_by("fifo")),
-        Mistake("LIFO was used", realized_by("lifo")),
-        Mistake("average cost was used", realized_by("average")),
-        Mistake("fills alike were counted once", fills_alike_once, "1.3.4"),
-        *contract(
+        Mistake("FIFO was used", _realized_by("fifo")),
+        Mistake("LIFO was used", _realized_by("lifo")),
+        Mistake("average cost was used", _realized_by("average")),
+        Mistake("fills alike were counted once", _fills_alike_once, "1.3.4"),
+        *_contract(
             lambda fills, cost_basis, kind="linear", multiplier=1: realized_pnl_exact(
                 fills, cost_basis=cost_basis, kind=kind, multiplier=multiplier
             )
         ),
     ),
-    "unrealized_pnl": contract(unrealized),
+    "unrealized_pnl": _contract(unrealized),
     "notional": (
-        Mistake("the product wrapped in int32", wrapped(32)),
-        Mistake("the product wrapped in int64", wrapped(64)),
-        *contract(notional)[:2],
+        Mistake("the product wrapped in int32", _wrapped(32)),
+        Mistake("the product wrapped in int64", _wrapped(64)),
+        *_contract(notional)[:2],
     ),
     "fee": (
-        *contract(fee),
+        *_contract(fee),
         Mistake("a rebate was taken as 0", lambda *args, **rest: max(fee(*args, **rest), Fraction(0))),
     ),
-    "funding": contract(funding),
+    "funding": _contract(funding),
     "convert": (
         Mistake("the amount was added unconverted", lambda amount, asset, currency, rates: rational(amount)),
         Mistake(
@@ -313,8 +315,8 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
         Mistake("the signs were turned", lambda *args: [-x for x in lee_ready_exact(*args)]),
     ),
     "exposure": (
-        Mistake("orders that reduce the position were left out", reducing_left_out, "5.1.2"),
-        Mistake("the ends were clamped at 0", clamped),
+        Mistake("orders that reduce the position were left out", _reducing_left_out, "5.1.2"),
+        Mistake("the ends were clamped at 0", _clamped),
         Mistake("open orders were left out", lambda position, open_orders: exposure_exact(position, [])),
         Mistake(
             "only the first order was counted", lambda position, open_orders: exposure_exact(position, open_orders[:1])
@@ -336,7 +338,7 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
             lambda *args, **rest: liquidation_oracle(*args, **rest | {"maintenance_amount": 0}),
         ),
         Mistake("long and short were swapped", lambda qty, *args, **rest: liquidation_oracle(-qty, *args, **rest)),
-        *contract(liquidation_oracle)[:2],
+        *_contract(liquidation_oracle)[:2],
     ),
     "window_of": (
         Mistake("the end of a window was put into it", lambda ts_ns, width_ns: (ts_ns - 1) // width_ns * width_ns),

@@ -194,7 +194,9 @@ def book_update(target: Target, case: Case) -> Seen:
     growths = [target.watch(lambda: _growth(run)).value for _ in range(3)]
     growth = min((each for each in growths if each is not None), default=0.0)
     if growth >= _GROWTH:
-        failures["4.2.3"] = Failure("4.2.3", text, f"{growth:.1f} memory blocks more a call", "no growth once warm")
+        failures["4.2.3"] = Failure(
+            "4.2.3", text, f"{max(round(growth), 1)} memory blocks more a call", "no growth once warm"
+        )
     wanted = case.get("item")
     failure = failures.get(wanted) if wanted else next(iter(failures.values()), None)
     return Seen(items, failure)
