@@ -152,6 +152,11 @@ class Ledger:
         return tuple(cumulate(steps) for steps in self.fee_steps.readings)
 
     @cached_property
+    def fee_slack(self) -> list[int]:
+        """What the fees of every state may differ by, in units of 1e-30."""
+        return cumulate(self.fee_steps.slack)
+
+    @cached_property
     def realized_floats(self) -> NDArray[np.float64]:
         """`realized_at` of every state as float64."""
         return np.array(self.realized, dtype=np.float64) * float(self.money_unit)

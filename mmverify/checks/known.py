@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,7 @@ class Rates:
     pairs: dict[tuple[str, str], tuple[Timeline, list[Fraction]]]
 
     @staticmethod
+    @lru_cache(maxsize=8)
     def of(session: Session) -> Rates:
         """Read the table `rates`."""
         table = session.table("rates", "ts_exchange", "ts_local", "asset", "currency", "rate")

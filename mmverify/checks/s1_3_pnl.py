@@ -287,7 +287,7 @@ def _fees(claims: Claims) -> Looked:
     values = claims.candidates(
         lambda book, n: [book.fees_at(n, reading) for reading in range(len(book.fees))], of_lots=False
     )
-    half_units = claims.candidates(lambda book, n: [Fraction(sum(book.fee_steps.slack[:n]), FEE_UNIT)], of_lots=False)
+    half_units = claims.candidates(lambda book, n: [Fraction(book.fee_slack[n], FEE_UNIT)], of_lots=False)
 
     def slack(row: int) -> Fraction:
         return max(half_units(row), default=Fraction(0))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from checks.hand_1_3 import NINE, Tables, amount, base, changed, look, printed, statuses, write
+from checks.regression import run_pytest
 
 from mmverify.report.regression import render
 
@@ -290,26 +288,6 @@ def test_the_regression_tests_fail_on_the_wrong_sessions_and_pass_on_the_right_o
     right = write(tmp_path / "right", base())
     assert run_pytest(tmp_path / "regression") == f"{len(WRONG)} failed"
     assert run_pytest(tmp_path / "regression", MMVERIFY_SESSION=str(right)) == f"{len(WRONG)} passed"
-
-
-def run_pytest(folder: Path, **environment: str) -> str:
-    """Run the tests of a folder in a process of their own; return its counts."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "--tb=line",
-        "-p",
-        "no:cacheprovider",
-        "--import-mode=importlib",
-        ".",
-    ]
-    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
-    done = subprocess.run(
-        command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=120, check=False
-    )
-    return done.stdout.strip().splitlines()[-1].split(" in ")[0]
 
 
 MONEY = {"realized": "realized_pnl", "unrealized": "unrealized_pnl", "fees": "fees_claim", "funding": "funding_claim",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from checks.hand_3_3 import BASE, LIMITS, NINE, T0_MS, Tables, amount, changed, look, statuses, write
+from checks.regression import run_pytest
 
 from mmverify.report.regression import render
 
@@ -134,23 +132,3 @@ def test_the_regression_tests_fail_on_the_wrong_sessions_and_pass_on_the_right_o
     right = write(tmp_path / "right", BASE, limits=LIMITS)
     assert run_pytest(tmp_path / "regression") == "4 failed"
     assert run_pytest(tmp_path / "regression", MMVERIFY_SESSION=str(right)) == "4 passed"
-
-
-def run_pytest(folder: Path, **environment: str) -> str:
-    """Run the tests of a folder in a process of their own; return its counts."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "--tb=line",
-        "-p",
-        "no:cacheprovider",
-        "--import-mode=importlib",
-        ".",
-    ]
-    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
-    done = subprocess.run(
-        command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, timeout=120, check=False
-    )
-    return done.stdout.strip().splitlines()[-1].split(" in ")[0]
