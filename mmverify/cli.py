@@ -30,7 +30,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     review = commands.add_parser("review", help="review recorded sessions and write a report")
-    review.add_argument("session", nargs="+", type=Path, help="session folder: session.toml and tables")
+    review.add_argument("session", nargs="*", type=Path, help="session folder: session.toml and tables")
+    review.add_argument("--target", default="", metavar="MODULE", help="the bot's own functions; see mmverify conform")
     review.add_argument("--focus", action="append", default=[], metavar="ID", help="an item (1.3.1), section or phase")
     review.add_argument("--out", type=Path, metavar="DIR", help="report folder (default: reports/NAME-TIME)")
     review.add_argument("--no-notebooks", action="store_true", help="the same assessment without kernels")
@@ -43,6 +44,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     review.add_argument("--strict", action="store_true", help="exit 1 where there are conditions")
     review.set_defaults(run=_review)
+
+    trying = commands.add_parser("conform", help="try a bot's own functions and objects against exact ones")
+    trying.add_argument("target", metavar="MODULE", help="pkg.module, pkg.module:OBJECT or path/to/file.py")
+    trying.add_argument("--out", type=Path, metavar="DIR", help="report folder (default: reports/NAME-TIME)")
+    trying.add_argument("--focus", action="append", default=[], metavar="NAME", help="a name such as vwap or Position")
+    trying.add_argument("--budget", type=float, default=60.0, metavar="SECONDS", help="time for all names (60)")
+    trying.add_argument("--seed", type=int, default=0, metavar="N", help="of the generated cases (0)")
+    trying.set_defaults(run=_conform)
 
     importing = commands.add_parser("import", help="turn a bot's own files into a session folder")
     importing.add_argument("format", metavar="FORMAT", help="such as nautilus")
@@ -86,11 +95,23 @@ def _review(args: argparse.Namespace) -> int:
     if args.workers < 1:
         raise UsageError(f"--workers {args.workers}: should be 1 or more")
     request = Request(
-        sessions=tuple(args.session), focus=tuple(args.focus), out=args.out, notebooks=not args.no_notebooks,
-        workers=args.workers, config=args.config, parameters=parameters, strict=args.strict,
+        sessions=tuple(args.session), target=args.target, focus=tuple(args.focus), out=args.out,
+        notebooks=not args.no_notebooks, workers=args.workers, config=args.config, parameters=parameters,
+        strict=args.strict,
     )  # fmt: skip
     with _progress() as (total, step):
         assessment, out, code = carry_out(request, total, step)
+    print(summary(assessment, out), end="")
+    return code
+
+
+def _conform(args: argparse.Namespace) -> int:
+    from mmverify.command import Trial, try_out
+    from mmverify.report.summary import summary
+
+    trial = Trial(args.target, names=tuple(args.focus), out=args.out, budget=args.budget, seed=args.seed)
+    with _progress() as (total, step):
+        assessment, out, code = try_out(trial, total, step)
     print(summary(assessment, out), end="")
     return code
 

@@ -7,16 +7,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mmverify.checks import Section, sections
 from mmverify.errors import EvidenceError, UsageError
-from mmverify.notebook import has_notebook
+from mmverify.notebook import has_notebook, write_target
 from mmverify.report import check_folder, default_folder, point_latest, write
 from mmverify.review.assess import exit_code
 from mmverify.review.config import ReviewConfig, read_config
-from mmverify.review.engine import assemble, in_focus, run_section
+from mmverify.review.engine import assemble, called, checks, in_focus, run_section, run_target
 from mmverify.review.results import Assessment, CheckRun
 from mmverify.session.load import Session, open_session
 
@@ -29,6 +30,7 @@ class Request:
     """What a review was asked for; see ``mmverify review --help``."""
 
     sessions: tuple[Path, ...]
+    target: str = ""
     focus: tuple[str, ...] = ()
     out: Path | None = None
     notebooks: bool = True
@@ -67,37 +69,89 @@ def carry_out(
     started, clock = datetime.now(UTC), time.monotonic()
     chosen = in_focus(request.focus)
     config = read_config(request.config) if request.config else ReviewConfig()
+    if not request.sessions and not request.target:
+        raise UsageError("nothing to review; should be given a session, --target or both")
     if request.parameters and not request.notebooks:
         raise UsageError("--param is for notebooks; should not stand beside --no-notebooks")
     sessions = [_open(path) for path in request.sessions]
     names = [session.name for session in sessions]
     if len(set(names)) < len(names):
         raise UsageError(f"two sessions are named {max(names, key=names.count)}; their folders should differ in name")
-    name = "+".join(names)
+    name = "+".join([*names, *([_target_name(request.target)] if request.target else [])])
     out = request.out or default_folder(_REPORTS, name, started)
     check_folder(out)
-    seen = [section for section in sections() if any(item.id in chosen for item in section.items)]
+    seen = [section for section in sections() if sessions and any(item.id in chosen for item in section.items)]
     paged = [section for section in seen if request.notebooks and has_notebook(section)]
+    of_target = run_target(request.target, chosen, step=lambda name: step(f"target: {name}")) if request.target else []
     total(len(sessions) * len(seen) + request.notebooks)
     with TemporaryDirectory(prefix="mmverify-") as scratch:
-        runs = _in_process(sessions, [section for section in seen if section not in paged], list(chosen), step)
+        runs = [*of_target]
+        runs += _in_process(sessions, [section for section in seen if section not in paged], list(chosen), step)
         pages: Path | None = None
         errors: list[str] = []
         if request.notebooks:
             pages = Path(scratch) / "notebooks"
+            if of_target:
+                write_target(Path(scratch) / "results", request.target, of_target)
             more, errors, shown = _in_notebooks(request, paged, pages, Path(scratch) / "results", step)
             runs += [run for run in more if run.item in chosen]
-        ordered = _in_order(runs, sessions)
-        assessment = assemble(sessions, ordered, focus=request.focus, config=config, errors=errors)
+        ordered = _in_order(runs, [*names, request.target])
+        joined = partial(assemble, sessions, ordered, target=request.target, focus=request.focus, config=config)
+        assessment = joined(errors=errors)
         if request.notebooks and not errors and shown != _comparable(assessment):
             errors = ["s0_readiness.ipynb shows another assessment than the review came to"]
-            assessment = assemble(sessions, ordered, focus=request.focus, config=config, errors=errors)
-        seconds = round(time.monotonic() - clock, 3)
-        assessment = replace(assessment, times={"started": started.isoformat(timespec="seconds"), "seconds": seconds})
-        write(assessment, out, sources=request.sessions, notebooks=pages)
+            assessment = joined(errors=errors)
+        return _publish(assessment, out, request, pages, started, clock)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a target is tried with; see ``mmverify conform --help``."""
+
+    target: str
+    names: tuple[str, ...] = ()
+    out: Path | None = None
+    budget: float = 60.0
+    seed: int = 0
+
+
+def try_out(trial: Trial, total: Callable[[int], None], step: Callable[[str], None]) -> tuple[Assessment, Path, int]:
+    """Try a bot's own functions against the contract and publish the report; see `carry_out`.
+
+    The items are those that the names serve which the target exposes; the report says so in its first line.
+
+    Raises
+    ------
+    UsageError
+        For a target or a name that cannot be used; nothing was written then.
+    """
+    started, clock = datetime.now(UTC), time.monotonic()
+    out = trial.out or default_folder(_REPORTS, _target_name(trial.target), started)
+    check_folder(out)
+    if not trial.budget > 0:
+        raise UsageError(f"--budget {trial.budget:g}: should be above 0")
+    names = called(trial.target, trial.names)
+    total(len(names))
+    runs = run_target(trial.target, in_focus(names), names=names, budget=trial.budget, seed=trial.seed, step=step)
+    assessment = assemble([], _in_order(runs, [trial.target]), target=trial.target, focus=names)
+    return _publish(assessment, out, trial, None, started, clock)
+
+
+def _publish(
+    assessment: Assessment, out: Path, request: Request | Trial, pages: Path | None, started: datetime, clock: float
+) -> tuple[Assessment, Path, int]:
+    seconds = round(time.monotonic() - clock, 3)
+    assessment = replace(assessment, times={"started": started.isoformat(timespec="seconds"), "seconds": seconds})
+    sources, strict = (request.sessions, request.strict) if isinstance(request, Request) else ((), False)
+    write(assessment, out, sources=sources, notebooks=pages)
     if request.out is None:
         point_latest(_REPORTS, out)
-    return assessment, out, exit_code(assessment.status, assessment.errors, strict=request.strict)
+    return assessment, out, exit_code(assessment.status, assessment.errors, strict=strict)
+
+
+def _target_name(target: str) -> str:
+    path, colon, attribute = target.partition(":")
+    return Path(path).stem + colon + attribute if path.endswith(".py") else target
 
 
 def _open(path: Path) -> Session:
@@ -145,8 +199,7 @@ def _comparable(assessment: Assessment) -> object:
     return data | {"complete": True}
 
 
-def _in_order(runs: Sequence[CheckRun], sessions: Sequence[Session]) -> list[CheckRun]:
-    """Bring runs into one order, however they were made: sessions as given, items and checks as in the protocol."""
-    names = [session.name for session in sessions]
-    checks = [(item.id, check.name) for section in sections() for item in section.items for check in item.checks]
-    return sorted(runs, key=lambda run: (names.index(run.session), checks.index((run.item, run.check))))
+def _in_order(runs: Sequence[CheckRun], names: Sequence[str]) -> list[CheckRun]:
+    """Bring runs into one order, however they were made: evidence as given, items and checks as in the protocol."""
+    order = [(item.id, check.name) for section in sections() for item in section.items for check in checks(item)]
+    return sorted(runs, key=lambda run: (names.index(run.session), order.index((run.item, run.check))))

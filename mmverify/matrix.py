@@ -25,19 +25,20 @@ def load() -> Mapping[str, Any]:
     return found
 
 
-def table(matrix: Mapping[str, Any], *, by: str) -> str:
-    """Write the counts as a Markdown table.
+def counts(matrix: Mapping[str, Any], *, by: str) -> list[list[str]]:
+    """Count the cells of each kind.
 
     Parameters
     ----------
     matrix : Mapping[str, Any]
         As `load` gives it.
     by : {"library", "call"}
-        A line a library, or a line a call.
+        A row a library, or a row a call.
 
     Returns
     -------
-    str
+    list of list of str
+        Headings, then rows.
     """
     sums: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
     for row in matrix["rows"]:
@@ -46,16 +47,12 @@ def table(matrix: Mapping[str, Any], *, by: str) -> str:
         for status, ids in row["cells"].items():
             sums[key][status.partition(":")[0]] += len(ids)
     heads = ["library", "name", "call"][: 1 if by == "library" else 3]
-    lines = [
-        [*heads, "agrees", "differs by convention", "defect", "cannot express"],
-        ["---"] * len(heads) + ["---:"] * 4,
-    ]
-    lines += [[*key, *(str(found[kind]) for kind in KINDS)] for key, found in sums.items()]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    head = [*heads, "agrees", "differs by convention", "defect", "cannot express"]
+    return [head, *([*key, *(str(found[kind]) for kind in KINDS)] for key, found in sums.items())]
 
 
-def differences(matrix: Mapping[str, Any], *, kind: str) -> str:
-    """Write each named convention or defect, and which calls show it, as a Markdown table.
+def differences(matrix: Mapping[str, Any], *, kind: str) -> list[list[str]]:
+    """List each named convention or defect, what it means, and which calls show it on how many vectors.
 
     Parameters
     ----------
@@ -65,16 +62,24 @@ def differences(matrix: Mapping[str, Any], *, kind: str) -> str:
 
     Returns
     -------
-    str
+    list of list of str
+        Headings, then rows.
     """
     where: dict[str, Counter[str]] = defaultdict(Counter)
     for row in matrix["rows"]:
         for status, ids in row["cells"].items():
             for label in status.partition(": ")[2].split(" + "):
                 where[label][f"{row['library']} {row['name']}"] += len(ids)
-    lines = [f"| {kind} | what it means | vectors |", "| --- | --- | --- |"]
-    for label, each in matrix["labels"].items():
-        if each["kind"] == kind:
-            shown = ", ".join(f"{place} {count}" for place, count in where[label].items())
-            lines.append(f"| {label} | {each['text']} | {shown} |")
-    return "\n".join(lines)
+    rows = [
+        [label, each["text"], ", ".join(f"{place} {count}" for place, count in where[label].items())]
+        for label, each in matrix["labels"].items()
+        if each["kind"] == kind
+    ]
+    return [[kind, "what it means", "vectors"], *rows]
+
+
+def markdown(rows: list[list[str]]) -> str:
+    """Write headings and rows as a Markdown table, numbers to the right."""
+    head, *body = rows
+    aligned = ["---:" if all(row[n].isdigit() for row in body) else "---" for n in range(len(head))]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, aligned, *body))

@@ -393,6 +393,16 @@ def result_name(stem: str, session: str, sessions: Sequence[str]) -> str:
     return f"{stem}-{session}" if len(sessions) > 1 else stem
 
 
+#: File of a results folder with the runs of a target's checks.
+TARGET_RESULT = "target.json"
+
+
+def write_target(results: Path, target: str, runs: Sequence[CheckRun]) -> None:
+    """Leave what a target's checks saw for `assess`."""
+    results.mkdir(parents=True, exist_ok=True)
+    write_result(str(results / TARGET_RESULT), {"target": target, "runs": [run.to_json() for run in runs]})
+
+
 def assess(sessions: Sequence[Session], *, results: str, focus: Sequence[str], config: str) -> Assessment:
     """Join what the notebooks of the sections left into the assessment; where there is none, run the checks here.
 
@@ -400,7 +410,7 @@ def assess(sessions: Sequence[Session], *, results: str, focus: Sequence[str], c
     ----------
     sessions : sequence of Session
     results : str
-        Folder of the result files; empty to run every check in this process.
+        Folder of the result files, a target's among them; empty to run every check of the sessions in this process.
     focus : sequence of str
         Items, sections or phases; all items where empty.
     config : str
@@ -425,8 +435,13 @@ def assess(sessions: Sequence[Session], *, results: str, focus: Sequence[str], c
                 errors.append(f"{section.stem} on {session.name}: {error}")
         else:
             runs += run_section(session, section, wanted)
+    target = ""
+    if results and (path := Path(results, TARGET_RESULT)).is_file():
+        data = json.loads(path.read_text(encoding="utf-8"))
+        target = data["target"]
+        runs += [CheckRun.from_json(run) for run in data["runs"]]
     stated = read_config(Path(config)) if config else None
-    return replace(assemble(sessions, runs, focus=focus, config=stated, errors=errors), times={})
+    return replace(assemble(sessions, runs, target=target, focus=focus, config=stated, errors=errors), times={})
 
 
 def has_notebook(section: Section) -> bool:

@@ -30,7 +30,7 @@ def write(assessment: Assessment, out: Path, *, sources: Sequence[Path], noteboo
     out : Path
         Folder of the report; a report that is there already is replaced.
     sources : sequence of Path
-        Folders of the sessions that were reviewed; the regression tests open them.
+        Folders of the sessions that were reviewed; the regression tests open them. None of a target alone.
     notebooks : Path or None
         Folder with the executed notebooks (.ipynb and .html), which moves into the report.
 
@@ -107,6 +107,8 @@ def _fill(folder: Path, assessment: Assessment, sources: dict[str, Path], notebo
     _put(folder / "assessment.md", markdown.render(assessment))
     _put(folder / "index.html", page.render(assessment, pages))
     _put(folder / "junit.xml", junit.render(assessment))
+    if page.has_target(assessment):
+        _put(folder / "matrix.html", page.render_matrix())
     for name, text in regression.render(assessment, sources).items():
         _put(folder / name, text)
     if notebooks:

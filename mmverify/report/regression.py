@@ -1,10 +1,11 @@
-"""tests/: a pytest file for each finding, red on the evidence as it is, green once it is right."""
+"""tests/: a pytest file for each finding, red on the evidence or target as it is, green once it is right."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
+from mmverify.report.outline import one_line
 from mmverify.review.results import Assessment, Finding
 
 _HEAD = '''\
@@ -35,6 +36,23 @@ def look_again(*, session: str, item: str, check: str, key: str, finding: str) -
         pytest.fail(finding, pytrace=False)
 '''
 
+_TARGET_HEAD = '''\
+"""A finding of mmverify as a regression test: red on the target as it is, green once it is right."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from mmverify.conformance.run import again
+'''
+
+_TARGET_TEST = """
+
+def test_{name}() -> None:
+    # {lines}
+    {code}
+"""
+
 _TEST = """
 
 def test_{name}() -> None:
@@ -58,7 +76,7 @@ def render(assessment: Assessment, folders: Mapping[str, Path]) -> dict[str, str
     assessment : Assessment
         Whose findings they hold; findings that name the same file share it.
     folders : mapping of str to Path
-        The folder of each session by its name.
+        The folder of each session by its name; a target's findings carry their own code.
 
     Returns
     -------
@@ -67,15 +85,30 @@ def render(assessment: Assessment, folders: Mapping[str, Path]) -> dict[str, str
     """
     files: dict[str, str] = {}
     for finding in assessment.findings:
-        text = files.get(finding.test, _HEAD)
+        text = files.get(finding.test, _TARGET_HEAD if finding.code else _HEAD)
         again = text.count(f"def test_{finding.check}")
         name = f"{finding.check}_{again + 1}" if again else finding.check
-        files[finding.test] = text + _test(finding, name, folders[finding.session].resolve())
+        files[finding.test] = text + (
+            _target_test(finding, name)
+            if finding.code
+            else _session_test(finding, name, folders[finding.session].resolve())
+        )
     return files
 
 
-def _test(finding: Finding, name: str, folder: Path) -> str:
-    lines = [
+def _target_test(finding: Finding, name: str) -> str:
+    return _TARGET_TEST.format(name=name, lines="\n    # ".join(map(one_line, _words(finding))), code=finding.code)
+
+
+def _session_test(finding: Finding, name: str, folder: Path) -> str:
+    return _TEST.format(
+        name=name, session=str(folder), item=finding.item, check=finding.check, key=finding.key,
+        lines="\n            ".join(f"{line!r}," for line in _words(finding)),
+    )  # fmt: skip
+
+
+def _words(finding: Finding) -> list[str]:
+    return [
         f"[{finding.severity}] {finding.title}",
         f"{finding.id}, first at {finding.location}",
         finding.current,
@@ -83,7 +116,3 @@ def _test(finding: Finding, name: str, folder: Path) -> str:
         f"impact: {finding.impact.text}",
         f"fix: {finding.fix}",
     ]
-    return _TEST.format(
-        name=name, session=str(folder), item=finding.item, check=finding.check, key=finding.key,
-        lines="\n            ".join(f"{line!r}," for line in lines),
-    )  # fmt: skip

@@ -32,7 +32,10 @@ def covers(waiver: Waiver, finding: Finding) -> bool:
 
 
 def conditions(items: Sequence[ItemResult], findings: Sequence[Finding], waivers: Sequence[Waiver]) -> tuple[str, ...]:
-    """List what whoever signs has to accept: MEDIUM findings, `waivers` in force, attestations, items not assessed."""
+    """List what whoever signs has to accept: MEDIUM findings, `waivers` in force, attestations, items not assessed.
+
+    So is a CRITICAL item that was seen to hold in the bot's own functions only.
+    """
     out = [
         f"{f.id}: waived {f.severity} finding, {f.title} ({w.reason}; {w.owner}, until {w.expires})"
         for f in findings
@@ -40,6 +43,12 @@ def conditions(items: Sequence[ItemResult], findings: Sequence[Finding], waivers
     ]
     out += [f"{f.id}: MEDIUM finding, {f.title}" for f in findings if f.severity == "MEDIUM" and not f.waived]
     out += [f"{item.id} is attested, not seen: {item.reason}" for item in items if item.status == "attested"]
+    out += [
+        f"{item.id} is verified on the target alone: the function is right, its wiring unseen"
+        for item in items
+        if item.status == "verified" and item.severity == "CRITICAL"
+        if not any(check.exercised for check in item.checks if check.evidence == "session")
+    ]
     out += [f"{item.id} is not assessed: {item.reason}" for item in items if item.status == "not_assessed"]
     return tuple(out)
 

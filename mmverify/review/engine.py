@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 from mmverify.checks import Breach, Check, Item, Looked, Section, function, items, sections
+from mmverify.conformance import faults
 from mmverify.errors import EvidenceError, UsageError
 from mmverify.numeric import decimal_text
 from mmverify.review.assess import conditions, covers, verdict
@@ -18,8 +20,18 @@ from mmverify.session.load import Session
 _DIGITS = 12  # of an amount of money in a report
 
 
+def checks(item: Item) -> tuple[Check, ...]:
+    """Return the checks of an item: those of a session, then those of a target."""
+    return (*item.checks, *faults.checks(item.id))
+
+
 def in_focus(focus: Sequence[str]) -> dict[str, Item]:
-    """Return the items that `focus` names: items (1.3.1), sections (1.3), phases (1); all 96 where it is empty.
+    """Return the items that `focus` names, all 96 where it is empty.
+
+    Parameters
+    ----------
+    focus : sequence of str
+        Items (1.3.1), sections (1.3), phases (1), or names that a target may expose (vwap).
 
     Raises
     ------
@@ -28,7 +40,8 @@ def in_focus(focus: Sequence[str]) -> dict[str, Item]:
     """
     chosen: dict[str, Item] = {}
     for name in focus:
-        found = {id: item for id, item in items().items() if name in (id, item.section, item.phase)}
+        served = faults.items_of(name) if name in faults.names() else ()
+        found = {id: item for id, item in items().items() if name in (id, item.section, item.phase) or id in served}
         if not found:
             raise UsageError(f"--focus {name}: no such item, section or phase; should be such as 1.3.1, 1.3 or 1")
         chosen |= found
@@ -64,20 +77,82 @@ def run_section(
     return runs
 
 
+def run_target(
+    target: str,
+    chosen: Iterable[str],
+    *,
+    names: Sequence[str] = (),
+    budget: float = 60.0,
+    seed: int = 0,
+    step: Callable[[str], None] = lambda name: None,
+) -> list[CheckRun]:
+    """Call a bot's own functions and objects for the items in focus; see `mmverify.conformance.run.conform`.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be imported, or exposes none of the names that serve an item in focus.
+    """
+    from mmverify.conformance.run import conform
+
+    wanted = set(chosen)
+    asked = [name for name in names or faults.names() if wanted & set(faults.items_of(name))]
+    conformed = conform(_absolute(target), names=asked, budget=budget, seed=seed, step=step) if asked else []
+    if not conformed:
+        raise UsageError(f"{target}: exposes none of {', '.join(asked or faults.names())}; should expose one at least")
+    runs = [
+        CheckRun(target, each.item, each.check.name, each.looked, error=each.error, evidence="target", test=each.test)
+        for each in conformed
+    ]
+    seen = {(run.item, run.check) for run in runs}
+    runs += [
+        CheckRun(target, item, check.name, Looked(0), missing=(name,), evidence="target")
+        for name in asked
+        for item in faults.items_of(name)
+        if (item, (check := faults.check(item, name)).name) not in seen
+    ]
+    return [run for run in runs if run.item in wanted]
+
+
+def called(target: str, asked: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the contract to call: those that are asked for, else all that the target exposes.
+
+    Raises
+    ------
+    UsageError
+        If the target cannot be imported, or a name is none of the contract's.
+    """
+    from mmverify.conformance.target import load
+
+    wrong = next((name for name in asked if name not in faults.names()), None)
+    if wrong is not None:
+        raise UsageError(f"--focus {wrong}: no name of the contract; should be one of {', '.join(faults.names())}")
+    return tuple(asked) or tuple(load(target, faults.names()).exposed)
+
+
+def _absolute(target: str) -> str:
+    """Give a file its whole path: a regression test runs from anywhere."""
+    path, colon, attribute = target.partition(":")
+    return f"{Path(path).resolve()}{colon}{attribute}" if path.endswith(".py") else target
+
+
 def review(
     sessions: Sequence[Session],
     *,
+    target: str = "",
     focus: Sequence[str] = (),
     config: ReviewConfig | None = None,
     today: date | None = None,
     step: Callable[[str], None] = lambda item: None,
 ) -> Assessment:
-    """Review sessions in this process.
+    """Review sessions and a target in this process.
 
     Parameters
     ----------
     sessions : sequence of Session
         One review of all of them: an item is failed if one fails it, verified if one exercised it.
+    target : str
+        The bot's own functions, ``pkg.module``, ``pkg.module:OBJECT`` or ``path/to/file.py``; none where empty.
     focus : sequence of str
         Items, sections or phases; all 96 items where empty.
     config : ReviewConfig, optional
@@ -100,13 +175,15 @@ def review(
     runs = [
         run for session in sessions for section in sections() for run in run_section(session, section, chosen, step)
     ]
-    return assemble(sessions, runs, focus=focus, config=config, today=today)
+    runs += run_target(target, chosen, step=step) if target else []
+    return assemble(sessions, runs, target=target, focus=focus, config=config, today=today)
 
 
 def assemble(
     sessions: Sequence[Session],
     runs: Sequence[CheckRun],
     *,
+    target: str = "",
     focus: Sequence[str] = (),
     config: ReviewConfig | None = None,
     today: date | None = None,
@@ -119,7 +196,8 @@ def assemble(
     _tell_apart(sessions)
     waivers = [waiver for waiver in config.waivers if waiver.expires >= today]
     findings = _findings(chosen, runs, waivers, several)
-    results = tuple(_result(item, [run for run in runs if run.item == item.id], findings, config, sessions)
+    given = [*(["session"] if sessions else []), *(["target"] if target else [])]
+    results = tuple(_result(item, [run for run in runs if run.item == item.id], findings, config, given)
                     for item in chosen.values())  # fmt: skip
     broken = [f"{run.item} {run.check} on {run.session}: {run.error}" for run in runs if run.error]
     read = [(session.name, note) for session in sessions for note in session.notes]
@@ -130,7 +208,7 @@ def assemble(
     notes += [note for waiver in config.waivers if (note := _idle(waiver, chosen, findings, today))]
     return Assessment(
         status=verdict(results, findings, [*errors, *broken]),
-        session=" + ".join(session.name for session in sessions),
+        session=" + ".join([*(session.name for session in sessions), *([target] if target else [])]),
         focus=tuple(focus),
         items=results,
         findings=findings,
@@ -177,16 +255,21 @@ def _findings(
     out = []
     for run in runs:
         item = chosen[run.item]
-        check = next(check for check in item.checks if check.name == run.check)
+        check = next(check for check in checks(item) if check.name == run.check)
         for breach in run.looked.breaches:
-            finding = _finding(item, check, breach, run.session, several)
+            finding = _finding(item, check, breach, run, several and run.evidence == "session")
             out.append(replace(finding, waived=any(covers(waiver, finding) for waiver in waivers)))
     order = {"CRITICAL": 0, "HIGH": 1, "MEDIUM": 2, "LOW": 3}
     return tuple(sorted(out, key=lambda finding: order[finding.severity]))
 
 
-def _finding(item: Item, check: Check, breach: Breach, session: str, several: bool) -> Finding:
-    id = ":".join([item.id, check.name, breach.key.replace(" ", "-"), *([session] if several else [])])
+def _checks(item: Item) -> tuple[Check, ...]:
+    """Return the checks of an item: those of a session, then those of a target."""
+    return (*item.checks, *faults.checks(item.id))
+
+
+def _finding(item: Item, check: Check, breach: Breach, run: CheckRun, several: bool) -> Finding:
+    id = ":".join([item.id, check.name, breach.key.replace(" ", "-"), *([run.session] if several else [])])
     times = "once" if breach.count == 1 else f"{breach.count} times"
     cause = f"This reproduces it to the last digit: {breach.cause}." if breach.cause else (
         "No convention or known mistake that the review tries reproduces it."
@@ -194,31 +277,36 @@ def _finding(item: Item, check: Check, breach: Breach, session: str, several: bo
     amount = None if breach.amount is None else float(round(breach.amount, _DIGITS))
     text = "" if breach.amount is None else f"{decimal_text(breach.amount)} {breach.currency}: "
     name = re.sub(r"\W+", "_", id).strip("_")
+    title = check.title if run.evidence == "target" else f"{check.title} ({breach.key})"
     return Finding(
-        id=id, item=item.id, severity=breach.severity or item.severity, title=f"{check.title} ({breach.key})",
-        location=f"{session}/{breach.where[0]}" if several else breach.where[0], category=item.category,
+        id=id, item=item.id, severity=breach.severity or item.severity, title=title,
+        location=f"{run.session}/{breach.where[0]}" if several else breach.where[0], category=item.category,
         description=f"{check.why} Seen {times}, first at {', '.join(breach.where)}. {cause}",
         current=breach.was, correct="\n".join([f"should be {breach.should}", *breach.work]),
         impact=Impact(f"{text}{breach.loss}", amount, breach.currency), fix=check.fix, test=f"tests/test_{name}.py",
-        waived=False, check=check.name, key=breach.key, session=session,
-        count=breach.count, occurrences=breach.where, work=breach.work, cause=breach.cause,
+        waived=False, check=check.name, key=breach.key, session=run.session,
+        count=breach.count, occurrences=breach.where, work=breach.work, cause=breach.cause, code=run.test,
     )  # fmt: skip
 
 
 def _result(
-    item: Item, runs: Sequence[CheckRun], findings: Sequence[Finding], config: ReviewConfig, sessions: Sequence[Session]
+    item: Item, runs: Sequence[CheckRun], findings: Sequence[Finding], config: ReviewConfig, given: Sequence[str]
 ) -> ItemResult:
     own = tuple(finding for finding in findings if finding.item == item.id)
     exercised = sum(run.looked.exercised for run in runs)
-    checks = []
-    for check in item.checks:
+    results: list[CheckResult] = []
+    for check in checks(item):
         of_check = [run for run in runs if run.check == check.name]
+        if not of_check:
+            continue
         statuses = [run.status for run in of_check]
         status = next((s for s in ("error", "failed", "verified") if s in statuses), "not_assessed")
-        checks.append(CheckResult(check.name, "session", status, sum(run.looked.exercised for run in of_check)))
-    statuses = [check.status for check in checks]
+        results.append(
+            CheckResult(check.name, of_check[0].evidence, status, sum(run.looked.exercised for run in of_check))
+        )
+    statuses = [result.status for result in results]
     status = "failed" if own else "verified" if exercised and "error" not in statuses else "not_assessed"
-    reason = _reason(item, runs, exercised, status)
+    reason = _reason(item, runs, status, given)
     attested = next((a for a in config.attestations if a.item == item.id), None)
     beside = next((n for n in config.not_applicable if n.item == item.id), None)
     if beside and exercised:
@@ -228,25 +316,37 @@ def _result(
     elif attested and status == "not_assessed" and "error" not in statuses:
         status, reason = "attested", f"by {attested.person} on {attested.date}, {attested.file}"
     return ItemResult(
-        item.id, item.text, item.severity, status, exercised, tuple(checks), reason, tuple(f.id for f in own)
+        item.id, item.text, item.severity, status, exercised, tuple(results), reason, tuple(f.id for f in own)
     )
 
 
-def _reason(item: Item, runs: Sequence[CheckRun], exercised: int, status: str) -> str:
-    if not item.checks:
-        return "no check yet"
+def _reason(item: Item, runs: Sequence[CheckRun], status: str, given: Sequence[str]) -> str:
+    if not runs:
+        return "no session was given" if item.checks and "session" not in given else "no check yet"
     broken = [f"{run.check} crashed: {run.error}" for run in runs if run.error]
     if broken:
         return "; ".join(broken)
     if status == "failed":
-        return f"violated; {exercised} records exercised it"
+        return f"violated; {_exercised(runs)} exercised it"
     if status == "verified":
         idle = [
-            check.name for check in item.checks if not any(r.looked.exercised for r in runs if r.check == check.name)
-        ]
-        return f"{exercised} records exercised it" + (f"; nothing exercised {', '.join(idle)}" if idle else "")
+            name for name in dict.fromkeys(run.check for run in runs if run.evidence == "session" or not run.missing)
+            if not any(run.looked.exercised for run in runs if run.check == name)
+        ]  # fmt: skip
+        return f"{_exercised(runs)} exercised it" + (f"; nothing exercised {', '.join(idle)}" if idle else "")
+    kinds = {run.evidence for run in runs}
     missing = sorted({table for run in runs for table in run.missing})
     if missing and all(run.missing for run in runs):
-        return f"the evidence has no {', '.join(missing)}"
+        kind = "evidence has no" if "session" in kinds else "target exposes no"
+        return f"the {kind} {', '.join(missing)}"
     notes = list(dict.fromkeys(note for run in runs for note in run.looked.notes))
     return "; ".join(["no record exercised it", *notes[:3]])
+
+
+def _exercised(runs: Sequence[CheckRun]) -> str:
+    """Say how many records of sessions, and how many calls of a target, could have shown a violation."""
+    counts = {
+        "records": sum(run.looked.exercised for run in runs if run.evidence == "session"),
+        "calls of the target": sum(run.looked.exercised for run in runs if run.evidence == "target"),
+    }
+    return " and ".join(f"{count} {what}" for what, count in counts.items() if count) or "no record"

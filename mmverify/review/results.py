@@ -12,7 +12,20 @@ from mmverify.checks import Breach, Looked
 
 @dataclass(frozen=True)
 class CheckRun:
-    """One check on one session: what it saw, or the error that it ended in; `read_notes` are of what it read first."""
+    """One check on one piece of evidence: what it saw, or the error that it ended in.
+
+    Attributes
+    ----------
+    session : str
+        Name of the evidence: a session, or a target.
+    missing : tuple of str
+        Tables that it needs and the session has not.
+    read_notes : tuple of str
+        What was noticed when it read its tables first.
+    evidence : {"session", "target"}
+    test : str
+        Code of the regression test of its finding; empty for a session, which is reviewed again.
+    """
 
     session: str
     item: str
@@ -21,6 +34,8 @@ class CheckRun:
     missing: tuple[str, ...] = ()
     error: str = ""
     read_notes: tuple[str, ...] = ()
+    evidence: str = "session"
+    test: str = ""
 
     @property
     def status(self) -> str:
@@ -50,7 +65,7 @@ class CheckRun:
         return CheckRun(
             data["session"], data["item"], data["check"],
             Looked(looked["exercised"], tuple(breaches), tuple(looked["notes"])), tuple(data["missing"]), data["error"],
-            tuple(data["read_notes"]),
+            tuple(data["read_notes"]), data["evidence"], data["test"],
         )  # fmt: skip
 
 
@@ -87,6 +102,7 @@ class Finding:
     occurrences: tuple[str, ...]
     work: tuple[str, ...]
     cause: str
+    code: str = ""
 
 
 @dataclass(frozen=True)
