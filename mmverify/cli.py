@@ -43,6 +43,10 @@ def _parser() -> argparse.ArgumentParser:
         "--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the notebooks"
     )
     review.add_argument("--strict", action="store_true", help="exit 1 where there are conditions")
+    review.add_argument(
+        "--arm", action=argparse.BooleanOptionalAction,
+        help="plant mistakes in copies of the session and see each check fire (on up to 32 MiB)",
+    )  # fmt: skip
     review.set_defaults(run=_review)
 
     trying = commands.add_parser("conform", help="try a bot's own functions and objects against exact ones")
@@ -77,6 +81,16 @@ def _parser() -> argparse.ArgumentParser:
     counting = calls.add_parser("figures", help="how many cases, edges and flags there are")
     counting.set_defaults(run=_count_vectors)
 
+    seeding = commands.add_parser("defects", help="seeded mistakes that the checks are armed with")
+    kinds = seeding.add_subparsers(dest="call", required=True, metavar="CALL")
+    listing = kinds.add_parser("list", help="every mistake and oddity: its item, grade and what it is")
+    listing.set_defaults(run=_list_defects)
+    injecting = kinds.add_parser("inject", help="copy a session or source tree with a mistake in it")
+    injecting.add_argument("id", metavar="ID", help="as mmverify defects list shows it")
+    injecting.add_argument("evidence", type=Path, metavar="SESSION")
+    injecting.add_argument("out", type=Path, metavar="OUT")
+    injecting.set_defaults(run=_inject_defect)
+
     printing = commands.add_parser("fingerprint", help="which convention a bot computes by, from inputs and outputs")
     printing.add_argument("file", type=Path, metavar="FILE", help='JSON: {"name", "cases": [{"inputs", "output"}]}')
     printing.set_defaults(run=_fingerprint)
@@ -97,7 +111,7 @@ def _review(args: argparse.Namespace) -> int:
     request = Request(
         sessions=tuple(args.session), target=args.target, focus=tuple(args.focus), out=args.out,
         notebooks=not args.no_notebooks, workers=args.workers, config=args.config, parameters=parameters,
-        strict=args.strict,
+        strict=args.strict, arm=args.arm,
     )  # fmt: skip
     with _progress() as (total, step):
         assessment, out, code = carry_out(request, total, step)
@@ -196,6 +210,30 @@ def _count_vectors(args: argparse.Namespace) -> int:
     print(f"{'':20}{'cases':>7}{'edges':>7}{'invalid':>9}{'acceptable':>12}")
     for row in figures():
         print(f"{row.formula:20}{row.cases:7}{row.edges:7}{row.invalid:9}{row.acceptable:12}")
+    return 0
+
+
+def _list_defects(args: argparse.Namespace) -> int:
+    from mmverify.defects import defects
+
+    every = defects().values()
+    for each in every:
+        print(f"{each.id}  {each.grade}, {each.evidence}: {each.summary}")
+    seeded = [each for each in every if each.item]
+    items = {each.item for each in seeded}
+    print(f"{len(seeded)} defects of {len(items)} items, {len(every) - len(seeded)} benign oddities")
+    return 0
+
+
+def _inject_defect(args: argparse.Namespace) -> int:
+    from mmverify.defects import find, inject
+    from mmverify.numeric import decimal_text
+
+    planted = inject(args.id, args.evidence, args.out)
+    print(find(args.id).summary)
+    print(f"first differs at {', '.join(planted.where)}")
+    if planted.cost is not None:
+        print(f"costs {decimal_text(planted.cost)} {planted.currency}")
     return 0
 
 

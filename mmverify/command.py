@@ -13,12 +13,13 @@ from tempfile import TemporaryDirectory
 
 from mmverify.checks import Section, sections
 from mmverify.errors import EvidenceError, UsageError
-from mmverify.notebook import has_notebook, write_target
+from mmverify.notebook import has_notebook, write_beside
 from mmverify.report import check_folder, default_folder, point_latest, write
+from mmverify.review.arm import SIZE, arm, size
 from mmverify.review.assess import exit_code
 from mmverify.review.config import ReviewConfig, read_config
 from mmverify.review.engine import assemble, called, checks, in_focus, run_section, run_target
-from mmverify.review.results import Assessment, CheckRun
+from mmverify.review.results import Arming, Assessment, CheckRun
 from mmverify.session.load import Session, open_session
 
 _REPORTS = Path("reports")
@@ -38,6 +39,7 @@ class Request:
     config: Path | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
     strict: bool = False
+    arm: bool | None = None
 
 
 def carry_out(
@@ -83,7 +85,9 @@ def carry_out(
     seen = [section for section in sections() if sessions and any(item.id in chosen for item in section.items)]
     paged = [section for section in seen if request.notebooks and has_notebook(section)]
     of_target = run_target(request.target, chosen, step=lambda name: step(f"target: {name}")) if request.target else []
-    total(len(sessions) * len(seen) + request.notebooks)
+    arming = [session for session in sessions if request.arm or (request.arm is None and size(session) <= SIZE)]
+    total(len(sessions) * len(seen) + len(arming) + request.notebooks)
+    armings = [each for session in arming for each in _arm(session, list(chosen), step)]
     with TemporaryDirectory(prefix="mmverify-") as scratch:
         runs = [*of_target]
         runs += _in_process(sessions, [section for section in seen if section not in paged], list(chosen), step)
@@ -91,12 +95,13 @@ def carry_out(
         errors: list[str] = []
         if request.notebooks:
             pages = Path(scratch) / "notebooks"
-            if of_target:
-                write_target(Path(scratch) / "results", request.target, of_target)
+            write_beside(Path(scratch) / "results", request.target, of_target, armings)
             more, errors, shown = _in_notebooks(request, paged, pages, Path(scratch) / "results", step)
             runs += [run for run in more if run.item in chosen]
         ordered = _in_order(runs, [*names, request.target])
-        joined = partial(assemble, sessions, ordered, target=request.target, focus=request.focus, config=config)
+        joined = partial(
+            assemble, sessions, ordered, target=request.target, focus=request.focus, config=config, armings=armings
+        )
         assessment = joined(errors=errors)
         if request.notebooks and not errors and shown != _comparable(assessment):
             errors = ["s0_readiness.ipynb shows another assessment than the review came to"]
@@ -161,6 +166,12 @@ def _open(path: Path) -> Session:
         if error.file == str(path):
             raise
         raise UsageError(f"{path}: {error}") from None
+
+
+def _arm(session: Session, chosen: Sequence[str], step: Callable[[str], None]) -> list[Arming]:
+    armings = arm(session, chosen)
+    step(f"{session.name}: {sum(each.armed for each in armings)} of {len(armings)} checks armed")
+    return armings
 
 
 def _in_process(

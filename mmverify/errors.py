@@ -11,6 +11,10 @@ class UsageError(MmverifyError, ValueError):
     """A command, option or configuration file that cannot be used as it stands."""
 
 
+class NotExercised(UsageError):
+    """Evidence without a record that a mistake could be made on."""
+
+
 class Undefined(MmverifyError, ArithmeticError, ValueError):
     """A quantity that has no value for these inputs, such as the VWAP of no volume."""
 

@@ -11,7 +11,7 @@ import json
 import os
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import lru_cache
@@ -29,7 +29,7 @@ from mmverify.formulas import formulas
 from mmverify.numeric import Decimals, Mask, decimal_text
 from mmverify.review.config import read_config
 from mmverify.review.engine import assemble, in_focus, run_section
-from mmverify.review.results import Assessment, CheckRun, Finding
+from mmverify.review.results import Arming, Assessment, CheckRun, Finding
 from mmverify.session.columns import Whole, Words
 from mmverify.session.load import Session, Table, open_session
 
@@ -393,14 +393,15 @@ def result_name(stem: str, session: str, sessions: Sequence[str]) -> str:
     return f"{stem}-{session}" if len(sessions) > 1 else stem
 
 
-#: File of a results folder with the runs of a target's checks.
-TARGET_RESULT = "target.json"
+#: File of a results folder with what no notebook came to: the runs of a target's checks, what was armed.
+BESIDE = "beside.json"
 
 
-def write_target(results: Path, target: str, runs: Sequence[CheckRun]) -> None:
-    """Leave what a target's checks saw for `assess`."""
+def write_beside(results: Path, target: str, runs: Sequence[CheckRun], armings: Sequence[Arming]) -> None:
+    """Leave the runs of a target's checks, and what was armed, for `assess`."""
     results.mkdir(parents=True, exist_ok=True)
-    write_result(str(results / TARGET_RESULT), {"target": target, "runs": [run.to_json() for run in runs]})
+    data = {"target": target, "runs": [run.to_json() for run in runs], "armings": [asdict(each) for each in armings]}
+    write_result(str(results / BESIDE), data)
 
 
 def assess(sessions: Sequence[Session], *, results: str, focus: Sequence[str], config: str) -> Assessment:
@@ -435,13 +436,15 @@ def assess(sessions: Sequence[Session], *, results: str, focus: Sequence[str], c
                 errors.append(f"{section.stem} on {session.name}: {error}")
         else:
             runs += run_section(session, section, wanted)
-    target = ""
-    if results and (path := Path(results, TARGET_RESULT)).is_file():
+    target, armings = "", []
+    if results and (path := Path(results, BESIDE)).is_file():
         data = json.loads(path.read_text(encoding="utf-8"))
-        target = data["target"]
+        target, armings = data["target"], [Arming(**each) for each in data["armings"]]
         runs += [CheckRun.from_json(run) for run in data["runs"]]
     stated = read_config(Path(config)) if config else None
-    return replace(assemble(sessions, runs, target=target, focus=focus, config=stated, errors=errors), times={})
+    return replace(
+        assemble(sessions, runs, target=target, focus=focus, config=stated, errors=errors, armings=armings), times={}
+    )
 
 
 def has_notebook(section: Section) -> bool:

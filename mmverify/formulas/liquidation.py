@@ -92,12 +92,13 @@ def liquidation_price_exact(
         raise Undefined(f"liquidation price of a position at {avg_px} is not defined")
     entry = 1 / rational(avg_px) if kind == "inverse" else rational(avg_px)
 
-    def excess(value: int) -> Fraction:
+    def excess(entries: int) -> Fraction:
+        value = entries * entry
         gain = (entry - value) * q * m if kind == "inverse" else (value - entry) * q * m
         notional = abs(q) * m * (value if maintenance_at == "mark" else entry)
         return held + gain - (rate * notional - amount)
 
-    value = excess(0) / (excess(0) - excess(1))
+    value = entry * excess(0) / (excess(0) - excess(1))
     if value <= 0:
         return None
     return 1 / value if kind == "inverse" else value

@@ -65,7 +65,12 @@ def _finding(finding: Finding) -> str:
 
 def _verified(item: ItemResult) -> str:
     ran = ", ".join(f"{check.name} {check.exercised:,}" for check in item.checks)
-    return f"{item.id} {_text(item.text)}: {item.exercised:,} records exercised it ({ran})"
+    return f"{item.id} {_text(item.text)}: {item.exercised:,} records exercised it ({ran}){_text(_armed(item))}"
+
+
+def _armed(item: ItemResult) -> str:
+    words = dict.fromkeys(f"{check.name} {check.arming}" for check in item.checks if check.armed is not None)
+    return f"; {item.armed}: {'; '.join(words)}" if item.armed else ""
 
 
 def _conditions(assessment: Assessment) -> Iterable[str]:

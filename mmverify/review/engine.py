@@ -14,7 +14,7 @@ from mmverify.errors import EvidenceError, UsageError
 from mmverify.numeric import decimal_text
 from mmverify.review.assess import conditions, covers, verdict
 from mmverify.review.config import ReviewConfig, Waiver
-from mmverify.review.results import Assessment, CheckResult, CheckRun, Finding, Impact, ItemResult
+from mmverify.review.results import Arming, Assessment, CheckResult, CheckRun, Finding, Impact, ItemResult
 from mmverify.session.load import Session
 
 _DIGITS = 12  # of an amount of money in a report
@@ -188,6 +188,7 @@ def assemble(
     config: ReviewConfig | None = None,
     today: date | None = None,
     errors: Sequence[str] = (),
+    armings: Sequence[Arming] = (),
 ) -> Assessment:
     """Join runs of checks into an assessment; see `review`."""
     config, today = config or ReviewConfig(), today or date.today()
@@ -197,7 +198,7 @@ def assemble(
     waivers = [waiver for waiver in config.waivers if waiver.expires >= today]
     findings = _findings(chosen, runs, waivers, several)
     given = [*(["session"] if sessions else []), *(["target"] if target else [])]
-    results = tuple(_result(item, [run for run in runs if run.item == item.id], findings, config, given)
+    results = tuple(_result(item, [run for run in runs if run.item == item.id], findings, config, given, armings)
                     for item in chosen.values())  # fmt: skip
     broken = [f"{run.item} {run.check} on {run.session}: {run.error}" for run in runs if run.error]
     read = [(session.name, note) for session in sessions for note in session.notes]
@@ -290,8 +291,9 @@ def _finding(item: Item, check: Check, breach: Breach, run: CheckRun, several: b
 
 
 def _result(
-    item: Item, runs: Sequence[CheckRun], findings: Sequence[Finding], config: ReviewConfig, given: Sequence[str]
-) -> ItemResult:
+    item: Item, runs: Sequence[CheckRun], findings: Sequence[Finding], config: ReviewConfig, given: Sequence[str],
+    armings: Sequence[Arming],
+) -> ItemResult:  # fmt: skip
     own = tuple(finding for finding in findings if finding.item == item.id)
     exercised = sum(run.looked.exercised for run in runs)
     results: list[CheckResult] = []
@@ -301,9 +303,14 @@ def _result(
             continue
         statuses = [run.status for run in of_check]
         status = next((s for s in ("error", "failed", "verified") if s in statuses), "not_assessed")
+        tried = [arming for arming in armings if (arming.item, arming.check) == (item.id, check.name)]
+        fired = [arming for arming in tried if arming.armed]
         results.append(
-            CheckResult(check.name, of_check[0].evidence, status, sum(run.looked.exercised for run in of_check))
-        )
+            CheckResult(
+                check.name, of_check[0].evidence, status, sum(run.looked.exercised for run in of_check),
+                armed=bool(fired) if tried else None, arming="; ".join(dict.fromkeys(a.words for a in fired or tried)),
+            )
+        )  # fmt: skip
     statuses = [result.status for result in results]
     status = "failed" if own else "verified" if exercised and "error" not in statuses else "not_assessed"
     reason = _reason(item, runs, status, given)

@@ -106,13 +106,33 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Arming:
+    """Whether a check was seen to fire on a planted mistake.
+
+    Attributes
+    ----------
+    item, check : str
+    armed : bool
+    words : str
+        The mistake that it fired on, or why there is none.
+    """
+
+    item: str
+    check: str
+    armed: bool
+    words: str
+
+
+@dataclass(frozen=True)
 class CheckResult:
-    """A check's part in an item's result."""
+    """A check's part in an item's result; `armed` is None where arming was not tried."""
 
     name: str
     evidence: str
     status: str
     exercised: int
+    armed: bool | None = None
+    arming: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,6 +147,12 @@ class ItemResult:
     checks: tuple[CheckResult, ...]
     reason: str
     findings: tuple[str, ...]
+
+    @property
+    def armed(self) -> str:
+        """``armed`` if a check was seen to fire on a planted mistake, ``not armed`` if none was, else empty."""
+        tried = [check.armed for check in self.checks if check.armed is not None]
+        return "" if not tried else "armed" if any(tried) else "not armed"
 
 
 @dataclass(frozen=True)

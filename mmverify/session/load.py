@@ -173,6 +173,19 @@ def open_session(folder: str | Path) -> Session:
     return session
 
 
+def with_changes(session: Session, folder: Path) -> Session:
+    """Return a session with session.toml, and such tables as are there, of another folder; what is read stays shared.
+
+    Raises
+    ------
+    EvidenceError
+        When anything in the other folder cannot be read.
+    """
+    changed = open_session(folder)
+    kept = {name: table for name, table in session._cache.items() if name not in changed.sources}
+    return Session(session.folder, changed.settings, session.sources | changed.sources, [], kept | changed._cache)
+
+
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
