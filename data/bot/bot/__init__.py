@@ -1,0 +1,1 @@
+"""A market-making bot for one symbol of one venue."""
