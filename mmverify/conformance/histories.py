@@ -7,6 +7,7 @@ what both came to and what both show is compared; the first difference ends the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
@@ -16,16 +17,17 @@ from hypothesis import strategies as st
 
 from mmverify.conformance.faults import ERROR, UNDEFINED, items_of
 from mmverify.conformance.inputs import Case, Conventions, Strategy
-from mmverify.conformance.judge import Failure, Seen, agrees
+from mmverify.conformance.judge import Failure, Seen
 from mmverify.conformance.machines import MACHINES, MISMADE, Machine, Moment, State, Step
-from mmverify.conformance.target import Outcome, Target, plain, shown
+from mmverify.conformance.precision import agrees
+from mmverify.conformance.target import CARRIED, KNOWN, Outcome, Target, plain, shown
 from mmverify.errors import IllegalTransition, Undefined
 
 
-def strategy(name: str, stated: Conventions) -> Strategy:
+def strategy(name: str, tried: Conventions) -> Strategy:
     """Draw histories of an object, some with a constructor that must refuse."""
     bad: list[Case] = [{"make": make, "steps": []} for make in MISMADE[name]]
-    cases = MACHINES[name].cases(stated)
+    cases = MACHINES[name].cases(tried)
     return cases | st.sampled_from(bad) if bad else cases
 
 
@@ -40,7 +42,7 @@ def _of_model(name: str, model: Any) -> State:
     return state
 
 
-def _differences(name: str, model: Any, state: State, shows: State, scales: dict[str, Any]) -> list[str]:
+def _differences(name: str, state: State, shows: State, scales: dict[str, Any]) -> list[str]:
     if name == "Book":
         if shows["valid"] is not state["valid"]:
             return ["valid"]
@@ -69,73 +71,89 @@ def call_text(name: str, case: Case, steps: Sequence[Step]) -> str:
 
 
 def _show(state: State, keys: Sequence[str]) -> str:
-    return ", ".join(f"{key} {_value(state.get(key))}" for key in keys)
+    return ", ".join(f"{key} {_value(plain(state.get(key)))}" for key in keys)
 
 
 def _value(value: Any) -> str:
     return value if isinstance(value, str) else shown(value)
 
 
-def replay(target: Target, name: str, case: Case) -> Seen:
-    """Play a history on the target's object and on the reference; the first difference is the failure."""
-    machine, own = MACHINES[name], items_of(name)
-    given = target.given(case["make"])
-    made = target.watch(lambda: target.exposed[name](*given), read=lambda value: value)
+def replay(target: Target, name: str, case: Case, held: str = "") -> Seen:
+    """Play a history on the target's object and on the reference; the first difference is the failure.
+
+    Parameters
+    ----------
+    target : Target
+        The target.
+    name : str
+        The object.
+    case : Case
+        The history.
+    held : str
+        The last parameter of the constructor where the target has no place for it: it is judged by the case's.
+
+    Returns
+    -------
+    Seen
+    """
+    make, own = target.given(case["make"]), items_of(name)
+    if held and make[-1] not in KNOWN[CARRIED[name][1]]:
+        return Seen(())
+    made = target.watch(lambda: target.exposed[name](*make[: -1 if held else None]), read=lambda value: value)
+    text = call_text(name, case, [])
     try:
-        model = machine.model(*given)
+        model = MACHINES[name].model(*make)
     except Undefined as error:
-        if made.kind == "refused":
-            return Seen((UNDEFINED, ERROR))
-        item = ERROR if made.kind == "error" else own[0] if made.kind == "hang" else UNDEFINED
-        was = "an object" if made.kind == "value" else made.words
-        return Seen(
-            (UNDEFINED, ERROR), Failure(item, call_text(name, case, []), was, f"an error: {error}", outcome=made)
-        )
+        item = {"error": ERROR, "hang": own[0]}.get(made.kind, UNDEFINED)
+        failure = Failure(item, text, made.words or "an object", f"an error: {error}", outcome=made)
+        return Seen(own[-2:], None if made.kind == "refused" else failure)
     if made.kind != "value":
-        return Seen(own[:-2], Failure(own[0], call_text(name, case, []), made.words, "an object", outcome=made))
-    made_object, exercised, before = made.value, set[str](), _of_model(name, model)
-    booked: list[Step] = []
-    scales = {key: _scale for key, _scale in machine.scales(case["make"], case["steps"]).items()}
-    if name == "Order":
-        scales = dict.fromkeys(("cum_qty", "leaves_qty"), 30) | {"avg_px": 1000}
+        return Seen(own[:-2], Failure(own[0], text, made.words, "an object", outcome=made))
+    return _play(target, name, case, made.value, model)
+
+
+def _play(target: Target, name: str, case: Case, made: Any, model: Any) -> Seen:
+    machine, own, exercised, booked = MACHINES[name], items_of(name), set[str](), list[Step]()
+    scales = machine.scales(case["make"], case["steps"])
+    before = _of_model(name, model)
     for n, step in enumerate(case["steps"]):
-        method, args, kwargs = step
-        if name == "Book" and args[0] == "snapshot" and model.newest_early > args[1]:
+        if name == "Book" and step[1][0] == "snapshot" and model.newest_early > step[1][1]:
             break  # whether deltas that came before their snapshot are kept is not judged
         try:
-            expected = getattr(model, method)(*target.given(args), **target.given(kwargs))
+            expected = _call(target, model, step)
         except (Undefined, IllegalTransition) as illegal:
             expected = illegal
-        outcome = target.watch(partial(_call, target, made_object, step))
-        after = _of_model(name, model)
-        look = target.watch(lambda: {key: getattr(made_object, key) for key in machine.shows}, read=dict)
-        shows = target.watch(partial(dict, look.value or {}), read=_plain_state)
-        moment = Moment(
-            step,
-            before,
-            expected,
-            after,
-            outcome,
-            shows.value or {},
-            _repeated(booked, step, name),
-        )
-        exercised |= {UNDEFINED, ERROR} if moment.refused else set(own[:-2])
-        item = _judge(name, machine, moment, look if look.kind != "value" else shows, model, scales)
+        outcome, shows = target.watch(partial(_call, target, made, step)), _look(target, machine, made)
+        repeated = _repeated(booked, step, name)
+        moment = Moment(step, before, expected, _of_model(name, model), outcome, shows.value or {}, repeated)
+        exercised.update(own[-2:] if moment.refused else own[:-2])
+        item = _judge(name, machine, moment, shows, model, scales)
         if item:
-            keys = moment.wrong or machine.shows
-            was = outcome.words or _show(moment.shows, keys) or str(outcome)
-            should = f"refused ({expected})" if moment.refused else _show(after, keys) or shown(expected)
-            work = (f"before the last call: {_show(before, machine.shows)}",) if machine.shows else ()
-            failure = Failure(item, call_text(name, case, case["steps"][: n + 1]), was, should, work, outcome=outcome)
-            return Seen(tuple(sorted(exercised | {item})), failure)
+            failure = _failure(item, machine, moment, outcome.words or shows.words)
+            text = call_text(name, case, case["steps"][: n + 1])
+            return Seen(tuple(exercised | {item}), replace(failure, call=text, steps=n + 1))
         booked += [] if moment.refused else [step]
         before = _of_model(name, model)
-    return Seen(tuple(sorted(exercised)))
+    return Seen(tuple(exercised))
 
 
 def _call(target: Target, made: Any, step: Step) -> Any:
     method, args, kwargs = step
     return getattr(made, method)(*target.given(args), **target.given(kwargs))
+
+
+def _look(target: Target, machine: Machine, made: Any) -> Outcome:
+    """Read what an object shows, which may be computed and may hang too."""
+    look = target.watch(lambda: {key: getattr(made, key) for key in machine.shows}, read=dict)
+    return target.watch(partial(dict, look.value), read=_plain_state) if look.kind == "value" else look
+
+
+def _failure(item: str, machine: Machine, moment: Moment, words: str) -> Failure:
+    keys = moment.wrong or machine.shows
+    was = words or _show(moment.shows, keys) or str(moment.outcome)
+    should = f"refused ({moment.expected})" if moment.refused else _show(moment.after, keys) or shown(moment.expected)
+    work = (f"before the last call: {_show(moment.before, machine.shows)}",) if machine.shows else ()
+    return Failure(item, "", was, should, work, outcome=moment.outcome)
 
 
 def _plain_state(state: State) -> State:
@@ -155,7 +173,7 @@ def _judge(name: str, machine: Machine, moment: Moment, shows: Outcome, model: A
     if outcome.kind == "hang" or shows.kind != "value":
         return items_of(name)[0]
     if moment.refused:
-        moment.wrong = _differences(name, model, moment.after, moment.shows, scales)
+        moment.wrong = _differences(name, moment.after, moment.shows, scales)
         if outcome.kind == "error":
             return ERROR
         silent = outcome.kind == "value" and (name == "Order" or (machine.result and outcome.value is not None))
@@ -167,7 +185,7 @@ def _judge(name: str, machine: Machine, moment: Moment, shows: Outcome, model: A
         pending = moment.before["state"] in ("PENDING_CANCEL", "PENDING_REPLACE")
         if pending and moment.after["state"] == moment.before["state"]:
             model.state = moment.after["state"] = "PARTIALLY_FILLED"  # the map leaves it open
-    moment.wrong = _differences(name, model, moment.after, moment.shows, scales)
+    moment.wrong = _differences(name, moment.after, moment.shows, scales)
     if moment.wrong or (machine.result and outcome.value is not moment.expected):
         return machine.item(moment)
     return ""

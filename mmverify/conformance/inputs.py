@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 Case = dict[str, Any]
-Conventions = Mapping[str, str]
+Conventions = Mapping[str, Sequence[str]]
 Strategy = st.SearchStrategy[Any]
 
 TICKS = [Decimal(tick) for tick in ("1", "0.5", "0.1", "0.01", "0.05", "0.00012", "4.4", "0.0000001")]
@@ -45,11 +45,6 @@ CONTRACT = {
 def record(optional: Mapping[str, Strategy] | None = None, /, **needed: Strategy) -> Strategy:
     """Draw cases of these arguments; an optional one is left to the function's own default as often as not."""
     return st.fixed_dictionaries(needed, optional=optional or {})
-
-
-def choice(stated: Conventions, name: str, words: Sequence[str]) -> Strategy:
-    """Draw the convention that a target states, each of them where it is silent."""
-    return st.just(stated[name]) if name in stated else st.sampled_from(words)
 
 
 def spoiled(cases: Strategy, spoils: str) -> Strategy:

@@ -11,8 +11,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from mmverify.conformance.faults import UNDEFINED
-from mmverify.conformance.inputs import NAN, SIDE, Case, Conventions, Strategy, choice, fills
-from mmverify.conformance.judge import agrees
+from mmverify.conformance.inputs import NAN, SIDE, Case, Conventions, Strategy, fills
+from mmverify.conformance.precision import agrees
 from mmverify.conformance.target import Outcome
 from mmverify.errors import IllegalTransition, Undefined
 from mmverify.formulas import rational
@@ -61,7 +61,7 @@ class Machine:
 
 
 @st.composite
-def _positions(draw: st.DrawFn, stated: Conventions) -> Case:
+def _positions(draw: st.DrawFn, tried: Conventions) -> Case:
     kind, multiplier = draw(st.sampled_from(["linear", "inverse", "spot"])), draw(st.sampled_from([1, 10]).map(Decimal))
     fee = st.integers(-3, 9).map(lambda n: Decimal(n).scaleb(-2))
     steps: list[Step] = []
@@ -75,7 +75,7 @@ def _positions(draw: st.DrawFn, stated: Conventions) -> Case:
             bad = {"price": (2, Decimal(0)), "qty": (3, Decimal(-1)), "side": (1, "hold"), "nan": (2 + n % 2, NAN)}[odd]
             args = (*args[: bad[0]], bad[1], *args[bad[0] + 1 :])
         steps.append(("fill", args, {}))
-    basis = draw(choice(stated, "cost_basis", ["fifo", "lifo", "average"]))
+    basis = draw(st.sampled_from(tried["cost_basis"]))
     return {"make": (kind, multiplier, basis), "steps": steps}
 
 
@@ -158,7 +158,7 @@ def _life(make: tuple[Any, ...], tokens: Sequence[str], unit: Decimal, prices: S
 
 
 @st.composite
-def _orders(draw: st.DrawFn, stated: Conventions) -> Case:
+def _orders(draw: st.DrawFn, tried: Conventions) -> Case:
     """Draw a life: a way to one of the states, then whatever comes."""
     kind = draw(st.sampled_from([(), ("inverse",)]))
     unit = draw(st.sampled_from([Decimal(1), Decimal("0.1")]))
@@ -231,46 +231,48 @@ class _Book(OrderBook):
             self.all.apply(kind, seq, prev_seq, levels)
 
 
+def _levels(crossing: bool) -> Strategy:
+    """Draw one to three levels around 100; `crossing` lets bids and asks meet and pass."""
+
+    def priced(drawn: tuple[str, int, int]) -> tuple[str, Decimal, Decimal]:
+        side, tick, qty = drawn
+        if side == "bid":
+            return side, Decimal(100 - tick + (3 if crossing and tick == 0 else 0)), Decimal(qty)
+        return side, Decimal(100 + tick + (0 if crossing else 1)), Decimal(qty)
+
+    level = st.tuples(st.sampled_from(["bid", "ask"]), st.integers(0, 4), st.integers(0, 3)).map(priced)
+    return st.lists(level, min_size=1, max_size=3)
+
+
+#: By what a message is, the sequence number and the one before it, both less the last.
+_NUMBERED: dict[str, tuple[int, int | None]] = {
+    "delta": (1, 0), "heartbeat": (1, 0), "bad": (1, 0), "badside": (1, 0), "next": (1, None), "overlap": (2, -1),
+    "gap": (4, 3), "old": (-1, -2),
+}  # fmt: skip
+_MESSAGES = [*_NUMBERED, "delta", "again", "snapshot"]
+
+
 @st.composite
-def _books(draw: st.DrawFn, stated: Conventions) -> Case:
+def _books(draw: st.DrawFn, tried: Conventions) -> Case:
     depth = draw(st.sampled_from([None, None, None, 2]))
-    level = st.tuples(SIDE, st.integers(0, 4), st.integers(0, 3))
-    crossing, size = draw(st.booleans()), 2
+    some = _levels(draw(st.booleans()))
     last, high, steps = 10, 0, list[Step]()
     start = draw(st.sampled_from(["snapshot", "snapshot", "snapshot", "delta"]))
-    words = "delta delta next heartbeat overlap gap old again snapshot bad badside"
-    for token in [start, *draw(st.lists(st.sampled_from(words.split()), max_size=6))]:
-        levels = []
-        for side, tick, qty in draw(st.lists(level, min_size=1, max_size=3)):
-            price = 100 - tick if side == "buy" else 100 + (tick if crossing else tick + 1)
-            levels.append(
-                (
-                    "bid" if side == "buy" else "ask",
-                    Decimal(price + (3 if crossing and side == "buy" and tick == 0 else 0)),
-                    Decimal(qty),
-                )
-            )
-        kind, seq = "delta", last + 1
-        prev: int | None = last
-        if token == "snapshot":
-            kind, seq, prev = "snapshot", max(last, high) + draw(st.integers(0, 2)), None
-            levels = [(side, price, qty + 1) for side, price, qty in levels]
-        elif token == "next":
-            prev = None
-        elif token == "heartbeat":
-            levels = []
-        elif token == "overlap":
-            prev, seq = last - 1, last + size
-        elif token == "gap":
-            seq, prev = last + 4, last + 3
-        elif token == "old":
-            seq, prev = last - 1, last - 2
-        elif token == "again" and steps:
+    for token in [start, *draw(st.lists(st.sampled_from(_MESSAGES), max_size=6))]:
+        levels = draw(some)
+        if token == "again":
             steps.append(steps[-1])
             continue
-        elif token in ("bad", "badside"):
-            levels.append(("bid", Decimal(-1), Decimal(1)) if token == "bad" else ("middle", Decimal(100), Decimal(1)))
-        steps.append(("apply", (kind, seq, prev, levels), {}))
+        if token == "snapshot":
+            seq = max(last, high) + draw(st.integers(0, 2))
+            levels = [(side, price, qty + 1) for side, price, qty in levels]
+            steps.append(("apply", ("snapshot", seq, None, levels), {}))
+        else:
+            ahead, before = _NUMBERED[token]
+            seq = last + ahead
+            bad = [("bid", Decimal(-1), Decimal(1))] if token == "bad" else [("middle", Decimal(100), Decimal(1))]
+            levels = [] if token == "heartbeat" else levels + bad if token.startswith("bad") else levels
+            steps.append(("apply", ("delta", seq, None if before is None else last + before, levels), {}))
         if token not in ("old", "bad", "badside"):
             last = seq
         high = max(high, seq)
@@ -279,31 +281,44 @@ def _books(draw: st.DrawFn, stated: Conventions) -> Case:
 
 def _book_item(moment: Moment) -> str:
     kind, seq, _, levels = moment.step[1]
-    last, whole = moment.before["seq"], moment.after["whole"]
+    last, after = moment.before["seq"], moment.after
     if moment.refused:
         return "5.2.3" if len(levels) > 1 or moment.outcome.kind != "value" else UNDEFINED
-    ignored = all(moment.after[key] == moment.before[key] for key in ("bids", "asks", "seq", "valid"))
+    ignored = all(after[key] == moment.before[key] for key in ("bids", "asks", "seq", "valid"))
     if kind == "delta" and ignored and last is not None and seq <= last:
         return "5.2.4"
-    back = kind == "snapshot" or (last is not None and seq <= last)
-    same = all(moment.shows.get(key) == _lists(moment.before[key]) for key in ("bids", "asks"))
-    if not whole or moment.outcome.kind != "value" or (same and back):
+    if not after["whole"] or moment.outcome.kind != "value":
         return "3.1.5"
-    wrong = _level_item(moment)
-    if wrong:
-        return wrong
-    bids, asks = moment.after["bids"], moment.after["asks"]
-    return "3.1.1" if bids and asks and bids[0][0] >= asks[0][0] else "3.1.5"
-
-
-def _level_item(moment: Moment) -> str:
-    """Return the item that the levels of a book fail, empty where they are right."""
-    (bids, asks), shown = moment.after["every"], [moment.shows[key] for key in ("bids", "asks")]
-    should = [_lists(moment.after[key]) for key in ("bids", "asks")]
-    if shown in (should, [_lists(bids), _lists(asks)]):
-        return ""
-    if not all(isinstance(side, list) and all(isinstance(level, list) for level in side) for side in shown):
+    shown = [moment.shows[key] for key in ("bids", "asks")]
+    if not all(isinstance(side, list) and all(map(_readable, side)) for side in shown):
         return "3.1.3"
+    right = shown in ([_lists(after["bids"]), _lists(after["asks"])], [_lists(side) for side in after["every"]])
+    back = kind == "snapshot" or (last is not None and seq <= last)
+    same = shown == [_lists(moment.before[key]) for key in ("bids", "asks")]
+    waits = after["valid"] and moment.shows["valid"] is False and not right and not _crossed(*shown)
+    if (same and back) or waits:  # what it shows until it has the snapshot that it waits for is not judged
+        return "3.1.5"
+    if not right:
+        return _level_item(moment, shown)
+    return "3.1.1" if after["bids"] and after["asks"] and after["bids"][0][0] >= after["asks"][0][0] else "3.1.5"
+
+
+def _readable(level: Any) -> bool:
+    return (
+        isinstance(level, list)
+        and len(level) == 2
+        and all(isinstance(n, int | float | Decimal | Fraction) for n in level)
+    )
+
+
+def _crossed(bids: list[list[Any]], asks: list[list[Any]]) -> bool:
+    """Say whether the levels that are shown cross by themselves."""
+    return bool(bids and asks and bids[0][0] > asks[0][0])
+
+
+def _level_item(moment: Moment, shown: list[list[Any]]) -> str:
+    """Return the item that the levels of a book fail."""
+    should = [_lists(moment.after[key]) for key in ("bids", "asks")]
     if sorted(shown[0]) == sorted(should[1]) and sorted(shown[1]) == sorted(should[0]):
         return "3.1.1"
     prices = [[level[0] for level in side] for side in shown]
@@ -323,7 +338,7 @@ def _lists(levels: Any) -> list[list[Any]]:
 
 
 @st.composite
-def _limiters(draw: st.DrawFn, stated: Conventions) -> Case:
+def _limiters(draw: st.DrawFn, tried: Conventions) -> Case:
     limit, window, ts, steps = draw(st.integers(1, 6)), draw(st.integers(1, 10)), draw(st.integers(0, 20)), list[Step]()
     for _ in range(draw(st.integers(1, 8))):
         ts += draw(st.sampled_from([0, 1, window - 1, window, window + 1]))
@@ -333,7 +348,7 @@ def _limiters(draw: st.DrawFn, stated: Conventions) -> Case:
 
 
 @st.composite
-def _breakers(draw: st.DrawFn, stated: Conventions) -> Case:
+def _breakers(draw: st.DrawFn, tried: Conventions) -> Case:
     threshold, cooldown, ts, steps = (
         Decimal(draw(st.integers(1, 5))) / 10,
         draw(st.integers(0, 9)),
@@ -355,7 +370,13 @@ MACHINES: dict[str, Machine] = {
     "Position": Machine(
         Position, ("qty", "avg_px", "realized", "fees"), _positions, _position_item, scales=_position_scales
     ),
-    "Order": Machine(Order, ("state", "cum_qty", "leaves_qty", "avg_px"), _orders, _order_item),
+    "Order": Machine(
+        Order,
+        ("state", "cum_qty", "leaves_qty", "avg_px"),
+        _orders,
+        _order_item,
+        scales=lambda make, steps: {"cum_qty": 30, "leaves_qty": 30, "avg_px": 1000},
+    ),
     "Book": Machine(_Book, ("bids", "asks", "valid"), _books, _book_item),
     "RateLimiter": Machine(RateLimiter, (), _limiters, _plain_item("4.3.3"), result=True),
     "Breaker": Machine(Breaker, ("tripped",), _breakers, _plain_item("1.4.4")),

@@ -137,6 +137,11 @@ def _clamped(position: Any, open_orders: Any) -> Any:
     return max(high, Fraction(0)), min(low, Fraction(0))
 
 
+def _below_highest(equity: Any, over: Any) -> list[Fraction | None]:
+    highest = accumulate(map(rational, equity), max)
+    return [(high - rational(e)) / over if high > 0 else None for high, e in zip(highest, equity, strict=True)]
+
+
 #: By name; the first that reproduces a value is named.
 MISTAKES: dict[str, tuple[Mistake, ...]] = {
     "mid": (
@@ -283,19 +288,8 @@ MISTAKES: dict[str, tuple[Mistake, ...]] = {
     ),
     "drawdown": (
         Mistake("the sign was turned", lambda equity: [None if x is None else -x for x in drawdown_exact(equity)]),
-        Mistake(
-            "it was given in money, not as a fraction",
-            lambda equity: [
-                h - rational(e) for h, e in zip(accumulate(map(rational, equity), max), equity, strict=True)
-            ],
-        ),
-        Mistake(
-            "it was divided by the first equity",
-            lambda equity: [
-                (h - rational(e)) / rational(equity[0])
-                for h, e in zip(accumulate(map(rational, equity), max), equity, strict=True)
-            ],
-        ),
+        Mistake("it was given in money, not as a fraction", lambda equity: _below_highest(equity, 1)),
+        Mistake("it was divided by the first equity", lambda equity: _below_highest(equity, rational(equity[0]))),
     ),
     "trade_signs": (
         Mistake(

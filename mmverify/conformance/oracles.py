@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
@@ -15,6 +16,7 @@ from mmverify.formulas.fee import fee_exact
 from mmverify.formulas.funding import funding_exact
 from mmverify.formulas.liquidation import liquidation_price_exact
 from mmverify.formulas.pnl import notional_exact, unrealized_pnl_exact
+from mmverify.formulas.returns import returns_exact
 
 Oracle = Callable[..., Any]
 
@@ -112,10 +114,20 @@ def turnover(case: Case) -> Any:
     return rational(case.get("multiplier", 1)) * sum(q / p if inverse else q * p for p, q in parts)
 
 
-def largest(case: Case) -> Any:
-    """Return the largest input, once for each step of the recursion."""
-    known = [abs(rational(value)) for value in case["values"] if not missing(value)]
-    return max(known, default=Fraction(1)) * len(case["values"])
+def largest(case: Case) -> Fraction:
+    """Return the largest input of a series."""
+    return max((abs(rational(value)) for value in case["values"] if not missing(value)), default=Fraction(1))
+
+
+def annual(case: Case) -> Fraction:
+    """Return the largest return, at least 1, times the root of the periods a year."""
+    most = max((abs(Fraction(r)) for r in returns_exact(case["prices"], kind=case.get("kind", "log"))), default=1)
+    return max(Fraction(most), Fraction(1)) * Fraction(math.sqrt(case["periods_per_year"]))
+
+
+def exposed(case: Case) -> Fraction:
+    """Sum the sizes of a position and its open orders."""
+    return abs(rational(case["position"])) + magnitude(qty for _, qty in case["open_orders"])
 
 
 def notional(price: Any, qty: Any, kind: str = "linear", multiplier: Any = 1) -> Any:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from random import Random
-from typing import Any
 
 from hypothesis import HealthCheck, Phase, Verbosity, find, settings
 from hypothesis import strategies as st
@@ -19,25 +17,26 @@ from hypothesis.errors import HypothesisException
 
 from mmverify.checks import Breach, Check, Looked
 from mmverify.conformance import histories, probes
+from mmverify.conformance.conventions import Settled, settle
+from mmverify.conformance.corpus import known_cases
 from mmverify.conformance.faults import AHEAD, check, items_of, names
 from mmverify.conformance.inputs import Case, Strategy, spoiled
-from mmverify.conformance.judge import Failure, FunctionTest, Seen, Test, ahead
+from mmverify.conformance.judge import Failure, FunctionTest, Test, ahead
 from mmverify.conformance.machines import MACHINES, every_event
 from mmverify.conformance.specs import SPECS
-from mmverify.conformance.target import KNOWN, RULES, Outcome, Target, load, quiet
+from mmverify.conformance.target import Outcome, Target, left_out, load, quiet
 from mmverify.errors import UsageError
-from mmverify.vectors import load as load_vectors
 
 _EXAMPLES, _AHEAD = 150, 60
-_STAKE = "what the difference of this case costs on an order of 1 BTC at 60,000 USDT"
+_FOR_CAUSE = 30  # failing cases that a known mistake must reproduce
+_ORDER = 60_000  # USDT: the order that a difference is expressed on
+_STAKE = "{:.3g} % of an order of 1 BTC at 60,000 USDT, as this case is off by so much of {}"
 _NO_STAKE = "no amount of money is in this case alone"
 #: What is not told apart from a plainer failure of the same name, where there is one of these.
 _PLAINER = {
     "1.1.5": {"1.1.1", "1.1.4", "2.1.3"}, "5.1.5": {"2.1.3"}, "3.2.2": {"3.3.1"}, "1.3.4": {"1.3.1"},
     "5.1.2": {"1.4.3"}, "2.3.5": {"1.3.3"}, "3.1.6": {"3.1.2", "3.1.3"},
 }  # fmt: skip
-_INTS = ("first", "seq", "prev_seq", "depth", "ddof", "span", "limit", "weight", "periods_per_year")
-_WORDS = ("side", "kind", "text", "asset", "currency", "init", "cost_basis", "event", "exec_id", "call", *KNOWN)
 
 
 @dataclass(frozen=True)
@@ -66,15 +65,19 @@ class Conformed:
     error: str = ""
 
 
-@dataclass
+class _Over(BaseException):
+    """Nothing more of a name is tried; no exception that Hypothesis would take for the case's."""
+
+
+@dataclass(frozen=True)
 class _Part:
-    """One way to look at a name: a test, and the cases that it is tried with."""
+    """One way to look at a name: a test, the cases that it is tried with first, and how many are drawn after them."""
 
     test: Test
-    cases: Strategy
-    examples: int = _EXAMPLES
     known: Sequence[Case] = ()
-    only: str = ""
+    cases: Strategy | None = None
+    examples: int = _EXAMPLES
+    ahead: bool = False
 
 
 @dataclass
@@ -82,10 +85,13 @@ class _Found:
     """What the parts of a name came to."""
 
     exercised: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
     failures: dict[str, tuple[Case, Failure]] = field(default_factory=dict)
-    seen: dict[str, list[tuple[Case, Outcome]]] = field(default_factory=dict)
+    known: dict[str, tuple[Case, Failure]] = field(default_factory=dict)
+    for_cause: dict[str, list[tuple[Case, Outcome]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     done: int = 0
+    vectors_done: bool = False
 
 
 def conform(
@@ -98,6 +104,11 @@ def conform(
 ) -> list[Conformed]:
     """Call a target's functions and objects, and compare them with the exact ones.
 
+    A convention that ``CONVENTIONS`` states is the only one tried. Where it is silent each is asked for; one that the
+    target refuses in a plain case is left out, as an unknown convention must be refused, and a note says so. A function
+    or constructor with no place for the parameter cannot be asked: it is held against the first convention that it fits
+    (the contract's own if none), and a note names it. What it computes must fit that one throughout.
+
     Parameters
     ----------
     target : str
@@ -105,7 +116,8 @@ def conform(
     names : sequence of str
         Names of the contract; all where empty.
     budget : float
-        Time for all of them; a name whose share runs out says so. [s]
+        Time for all of them, shared out name by name; a call or two may overrun it. A name whose share is over says so,
+        and its items are not assessed unless its vectors were through by then or it failed. [s]
     seed : int
         The same seed gives the same cases, unless the budget cut them short.
     step : callable
@@ -127,13 +139,7 @@ def conform(
     end, out = time.monotonic() + budget, list[Conformed]()
     for n, name in enumerate(todo):
         now = time.monotonic()
-        try:
-            with quiet():
-                found = _look(loaded, name, seed, now + max(end - now, 0.0) / (len(todo) - n))
-            out += [_conformed(loaded, name, item, found) for item in items_of(name)]
-        except Exception as error:  # whatever it is, it is ours, and the report says so
-            words = f"{type(error).__name__}: {error}".splitlines()[0]
-            out += [Conformed(target, item, check(item, name), Looked(0), error=words) for item in items_of(name)]
+        out += _of_name(loaded, name, seed, now + max(end - now, 0.0) / (len(todo) - n))
         step(name)
     return out
 
@@ -150,10 +156,8 @@ def again(target: str, name: str, item: str, case: Case) -> str:
     if name not in loaded.exposed:
         return f"{target} has no {name}"
     with quiet():
-        part = next(part for part in _parts(loaded, name) if part.only in ("", item) or part.only != AHEAD)
-        if item == AHEAD:
-            part = next(part for part in _parts(loaded, name) if part.only == AHEAD)
-        failure = part.test(case).failure
+        parts = _parts(loaded, name, _settled(loaded, name))
+        failure = next(part for part in parts if part.ahead is (item == AHEAD)).test(case).failure
     return f"{failure.call} was {failure.was}, should be {failure.should}" if failure else ""
 
 
@@ -164,204 +168,142 @@ def _known(chosen: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in names() if name in chosen or not chosen)
 
 
-def _parts(target: Target, name: str) -> list[_Part]:
-    if name == "order_id":
-        return [_Part(lambda case: probes.order_ids(target, case), st.just({}), 1)]
-    if name == "on_book_update":
-        return [
-            _Part(lambda case: probes.book_update(target, case), st.just({}), 1, [{"item": i} for i in items_of(name)])
-        ]
+def _of_name(target: Target, name: str, seed: int, end: float) -> list[Conformed]:
+    try:
+        with quiet():
+            settled = _settled(target, name)
+            found = _look(target, name, settled, seed, end)
+            return [_conformed(target, name, item, settled, found) for item in items_of(name)]
+    except Exception as error:  # whatever it is, it is ours, and the report says so
+        words = f"{type(error).__name__}: {error}".splitlines()[0]
+        return [Conformed(target.name, item, check(item, name), Looked(0), error=words) for item in items_of(name)]
+
+
+def _test(target: Target, name: str, held: str) -> Test:
     if name in MACHINES:
-        cases = histories.strategy(name, target.conventions)
-        known = _vectors(target, name) + (every_event() if name == "Order" else [])
-        return [_Part(lambda case: histories.replay(target, name, case), cases, 2 * _EXAMPLES, known)]
+        return partial(histories.replay, target, name, held=held)
+    return FunctionTest(target, name, SPECS[name], held)
+
+
+def _settled(target: Target, name: str) -> Settled:
+    if name not in MACHINES and name not in SPECS:
+        return Settled()
+    contract = MACHINES[name].model if name in MACHINES else SPECS[name].oracle
+    return settle(target, name, left_out(target.exposed[name], contract), partial(_test, target, name))
+
+
+def _parts(target: Target, name: str, settled: Settled) -> list[_Part]:
+    if name == "order_id":
+        return [_Part(partial(probes.order_ids, target), [{}])]
+    if name == "on_book_update":
+        return [_Part(partial(probes.book_update, target), [{"item": item} for item in items_of(name)])]
+    test, known = _test(target, name, settled.held), known_cases(target, name, settled)
+    if name in MACHINES:
+        known += every_event() if name == "Order" else []
+        return [_Part(test, known, histories.strategy(name, settled.tried), 2 * _EXAMPLES)]
     spec = SPECS[name]
-    test = FunctionTest(target, name, spec, _pinned(target, name), _taken(target, name))
-    cases = spec.cases(target.conventions)
-    parts = [
-        _Part(test, cases | spoiled(cases, spec.spoils) if spec.spoils else cases, _EXAMPLES, _vectors(target, name))
-    ]
-    if spec.past:
+    cases = spec.cases(settled.tried)
+    parts = [_Part(test, known, cases | spoiled(cases, spec.spoils) if spec.spoils else cases)]
+    if isinstance(test, FunctionTest) and spec.past:
         cut = st.tuples(cases, st.integers(0, 6)).map(lambda drawn: drawn[0] | {"cut": drawn[1]})
-        parts.insert(0, _Part(ahead(test), cut, _AHEAD, only=AHEAD))
+        parts.insert(0, _Part(ahead(test), (), cut, _AHEAD, ahead=True))
     return parts
-
-
-def _taken(target: Target, name: str) -> frozenset[str] | None:
-    """Return the parameters that a function takes by name, None where it does not say or takes any."""
-    try:
-        parameters = inspect.signature(target.exposed[name]).parameters
-    except (TypeError, ValueError):
-        return None
-    return None if any(p.kind is p.VAR_KEYWORD for p in parameters.values()) else frozenset(parameters)
-
-
-def _pinned(target: Target, name: str) -> Case:
-    """Return the convention of a function that takes none: the stated one."""
-    parameter, convention = SPECS[name].convention
-    taken = _taken(target, name)
-    stated = target.conventions.get(convention)
-    return {parameter: stated} if stated and taken is not None and parameter not in taken else {}
-
-
-# --- vectors ----------------------------------------------------------------------------------------------------------
-
-
-def _vectors(target: Target, name: str) -> list[Case]:
-    """Return the cases of the corpus that leave nothing open and suit what the target states."""
-    cases = []
-    for group in load_vectors(name)["groups"]:
-        if all(_suits(target, name, key, word) for key, word in group["params"].items()):
-            params = {key: value for key, value in group["params"].items() if key not in RULES}
-            cases += [_case(name, params | test["inputs"]) for test in group["tests"] if test["result"] != "acceptable"]
-    return cases
-
-
-def _suits(target: Target, name: str, key: str, word: Any) -> bool:
-    rule = {"init": "ema_init", "cost_basis": "cost_basis", "kind": "volatility"}.get(key, key)
-    if rule == "volatility" and name not in ("returns", "volatility"):
-        return True
-    standard = {"ema_nan": "repeat", "maintenance_at": "liquidation"}.get(rule)
-    stated = target.conventions.get(rule, standard)
-    return rule not in KNOWN or stated in (None, word) or {stated, word} == {"mark", "liquidation"}
-
-
-def _case(name: str, inputs: dict[str, Any]) -> Case:
-    if name not in MACHINES:
-        return {key: _number(key, value) for key, value in inputs.items()}
-    given = {key: _number(key, value) for key, value in inputs.items() if key != "calls"}
-    order = inspect.signature(MACHINES[name].model).parameters
-    steps = []
-    for call in inputs["calls"]:
-        args = {key: _number(key, value) for key, value in call.items() if key != "call"}
-        place = ("event",) if name == "Order" else tuple(args)
-        steps.append(
-            (call["call"], tuple(args[key] for key in place), {k: v for k, v in args.items() if k not in place})
-        )
-    return {"make": tuple(given[key] for key in order if key in given), "steps": steps}
-
-
-def _number(key: str, value: Any) -> Any:
-    """Read a number of the corpus as the contract passes it: quantities as Decimal, counts and times as int."""
-    if isinstance(value, list):
-        if key == "rates":
-            return {(out, into): Decimal(rate) for out, into, rate in value}
-        read = [_number(key, each) for each in value]
-        return (
-            tuple(read)
-            if value and key.startswith("(")
-            else [tuple(each) if isinstance(each, list) else each for each in read]
-        )
-    if value is None or key in _WORDS or not isinstance(value, str):
-        return value
-    whole = key in _INTS or key.endswith(("_ns", "_ts"))
-    try:
-        return int(value) if whole and value.lstrip("-").isdigit() else Decimal(value)
-    except ArithmeticError:
-        return value
 
 
 # --- the search -------------------------------------------------------------------------------------------------------
 
 
-def _look(target: Target, name: str, seed: int, end: float) -> _Found:
-    found = _Found()
-    for part in _parts(target, name):
-        if found.failures.get(AHEAD) and part.only != AHEAD:
-            found.notes.append(f"{name} looks ahead (3.3.4), so that its values were not judged")
-            break
-        hung = _try(part, found, name, seed, end)
-        if hung:
-            found.notes.append(f"{name} hangs; no further case was tried")
-            break
+def _look(target: Target, name: str, settled: Settled, seed: int, end: float) -> _Found:
+    found = _Found(notes=[settled.note] if settled.note else [])
+    try:
+        for part in _parts(target, name, settled):
+            if AHEAD in found.failures:
+                raise _Over(f"{name} looks ahead ({AHEAD}), so that its values were not judged")
+            _try(part, name, found, seed, end)
+    except _Over as over:
+        found.notes.append(str(over))
+    for item, known in found.known.items():
+        found.failures[item] = min(found.failures.get(item, known), known, key=lambda failed: len(failed[1].call))
+    for item in [item for item, plainer in _PLAINER.items() if plainer & set(found.failures)]:
+        found.failures.pop(item, None)
+        found.exercised.pop(item, None)
     return found
 
 
-def _try(part: _Part, found: _Found, name: str, seed: int, end: float) -> bool:
-    """Run the cases of a part, known ones first; say whether the target hung."""
-    state = {"hung": False, "late": False}
+def _try(part: _Part, name: str, found: _Found, seed: int, end: float) -> None:
+    """Run the cases of a part, known ones first, then drawn ones until no item more fails."""
 
     def look(case: Case) -> Failure | None:
-        if state["hung"] or state["late"] or time.monotonic() > end:
-            state["late"] = not state["hung"]
-            return None
-        seen: Seen = part.test(case)
-        found.done += 1
-        found.exercised.update(seen.exercised)
-        failure = seen.failure
-        if failure and failure.outcome:
-            found.seen.setdefault(failure.item, [])[30:] = []
-            found.seen[failure.item].append((case, failure.outcome))
-            if failure.outcome.kind == "hang":
-                found.failures.setdefault(failure.item, (case, failure))
-                state["hung"] = True
-        return failure
+        if time.monotonic() > end:
+            raise _Over(f"{name}: the budget ended after {found.done} cases; a larger one tries more")
+        return _tried(part, name, found, case)
 
-    vectors: dict[str, tuple[Case, Failure]] = {}
     for case in part.known:
         failure = look(case)
         if failure:
-            vectors.setdefault(failure.item, (case, failure))
-    while not state["hung"]:
-        wanted: list[str] = []
-        hit: list[tuple[Case, Failure]] = []
-
-        def condition(case: Case, wanted: list[str] = wanted, hit: list[tuple[Case, Failure]] = hit) -> bool:
-            failure = look(case)
-            if failure is None or failure.item in found.failures or wanted not in ([], [failure.item]):
-                return False
-            wanted[:], hit[:] = [failure.item], [(case, failure)]
-            return True
-
-        _search(part.cases, condition, part.examples, f"{seed}:{name}:{part.only}")
-        if not hit:
-            break
-        found.failures[wanted[0]] = hit[0]
-    for item, failed in vectors.items():
-        found.failures.setdefault(item, failed)
-    for item in _weaker(found):
-        found.failures.pop(item, None)
-    if state["late"]:
-        found.notes.append(f"{name}: the budget ended after {found.done} cases; a larger one tries more")
-    return state["hung"]
+            found.known.setdefault(failure.item, (case, failure))
+    found.vectors_done |= not part.ahead
+    while part.cases is not None and _search(part.cases, part.examples, look, found, f"{seed}:{name}:{part.ahead}"):
+        pass
 
 
-def _weaker(found: _Found) -> set[str]:
-    return {item for item, plainer in _PLAINER.items() if plainer & set(found.failures)}
+def _tried(part: _Part, name: str, found: _Found, case: Case) -> Failure | None:
+    seen = part.test(case)
+    found.done += 1
+    found.exercised.update(seen.exercised)
+    found.notes += [seen.note] if seen.note and seen.note not in found.notes else []
+    failure = seen.failure
+    if failure:
+        found.failed[failure.item] += 1
+        kept = found.for_cause.setdefault(failure.item, [])
+        if failure.outcome and len(kept) < _FOR_CAUSE:
+            kept.append((case, failure.outcome))
+        if failure.outcome and failure.outcome.kind == "hang":
+            found.known.setdefault(failure.item, (case, failure))
+            raise _Over(f"{name} hangs; no further case was tried")
+    return failure
 
 
-def _search(cases: Strategy, condition: Callable[[Case], bool], examples: int, seed: str) -> None:
-    """Look for a case, and shrink it; what was found is what `condition` saw last."""
+def _search(cases: Strategy, examples: int, look: Callable[[Case], Failure | None], found: _Found, seed: str) -> bool:
+    """Look for a failure of one item more and shrink it; the last case that fails it stands, whatever ends this."""
+    before, wanted = set(found.failures), set[str]()
+
+    def condition(case: Case) -> bool:
+        failure = look(case)
+        if failure is None or failure.item in before or wanted - {failure.item}:
+            return False
+        wanted.add(failure.item)
+        found.failures[failure.item] = (case, failure)
+        return True
+
     rules = settings(
         max_examples=examples, deadline=None, database=None, derandomize=False, verbosity=Verbosity.quiet,
         phases=(Phase.generate, Phase.shrink), suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-    with suppress(HypothesisException):  # there is none, or the target's answers change: the last case seen stands
+    with suppress(HypothesisException):  # there is none, or the target's answers change
         find(cases, condition, settings=rules, random=Random(seed))
+    return bool(wanted)
 
 
 # --- findings ---------------------------------------------------------------------------------------------------------
 
 
-def _conformed(target: Target, name: str, item: str, found: _Found) -> Conformed:
-    this = check(item, name)
-    exercised, notes = found.exercised[item], tuple(found.notes)
+def _conformed(target: Target, name: str, item: str, settled: Settled, found: _Found) -> Conformed:
+    this, notes = check(item, name), tuple(found.notes)
+    exercised = found.exercised[item] if found.vectors_done or item == AHEAD else 0
     if item not in found.failures:
-        if (found.failures.get(AHEAD) and item != AHEAD) or item in _weaker(found):
-            exercised = 0
         return Conformed(target.name, item, this, Looked(exercised, (), notes))
     case, failure = found.failures[item]
-    cause = ""
-    if name in SPECS and item != AHEAD and failure.outcome:
-        test = FunctionTest(target, name, SPECS[name], _pinned(target, name), _taken(target, name))
-        with quiet():
-            cause = test.cause([(case, failure.outcome), *found.seen.get(item, ())])
-    count = max(len(found.seen.get(item, ())), 1)
-    amount = failure.amount
+    if failure.steps is not None:
+        case = case | {"steps": case["steps"][: failure.steps]}
+    test, cause = _test(target, name, settled.held) if name in SPECS else None, ""
+    if isinstance(test, FunctionTest) and failure.outcome:
+        cause = test.cause([(case, failure.outcome), *found.for_cause[item]])
+    amount = Fraction(round(failure.share * _ORDER, 2))
     breach = Breach(
-        key=name, where=(failure.call,), count=count, was=f"{failure.call} was {failure.was}", should=failure.should,
-        work=failure.work, amount=None if amount is None else Fraction(round(amount, 8)), currency="USDT",
-        loss=_NO_STAKE if amount is None else _STAKE, cause=cause,
+        key=name, where=(failure.call,), count=found.failed[item], was=f"{failure.call} was {failure.was}",
+        should=failure.should, work=failure.work, amount=amount or None, currency="USDT",
+        loss=_STAKE.format(float(100 * failure.share), failure.of) if amount else _NO_STAKE, cause=cause,
     )  # fmt: skip
     code = f"assert not again({target.name!r}, {name!r}, {item!r}, {case!r})"
     return Conformed(target.name, item, this, Looked(max(exercised, 1), (breach,), notes), code)

@@ -1,4 +1,4 @@
-"""The functions of the contract: for each its oracle under the contract's signature, its inputs, and known mistakes.
+"""The functions of the contract: for each its oracle under the contract's signature, its inputs and its precision.
 
 A case is a dict of arguments by the contract's names. Strategies draw sound cases and spoiled ones alike: the oracle
 says which is which.
@@ -6,7 +6,6 @@ says which is which.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +13,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from mmverify.conformance.arithmetic import (
+    drawdown_work,
+    ema_work,
+    liquidation_work,
+    mid_work,
+    returns_work,
+    volatility_work,
+)
 from mmverify.conformance.inputs import (
     CONTRACT,
     EPOCH,
@@ -36,7 +43,6 @@ from mmverify.conformance.inputs import (
     Case,
     Conventions,
     Strategy,
-    choice,
     decimals,
     fills,
     rate_tables,
@@ -47,22 +53,22 @@ from mmverify.conformance.inputs import (
 )
 from mmverify.conformance.oracles import (
     Oracle,
+    annual,
     convert_oracle,
     cut,
     cut_lee_ready,
     ema_oracle,
+    exposed,
     fee,
     funding,
     largest,
     liquidation_oracle,
     liquidation_scale,
-    magnitude,
     notional,
     turnover,
     unrealized,
     worth,
 )
-from mmverify.formulas import rational
 from mmverify.formulas.clock import duration_exact, parse_ts_exact, window_of_exact
 from mmverify.formulas.drawdown import drawdown_exact
 from mmverify.formulas.exposure import exposure_exact
@@ -84,7 +90,7 @@ class Spec:
     oracle : callable
         The exact answer, under the contract's signature; raises Undefined outside the domain.
     cases : callable
-        Conventions of a target to a strategy of cases.
+        The conventions to try, by name, to a strategy of cases.
     spoils : str
         Where a case is spoiled, and by what: ``prices.*=0|-1`` replaces one price.
     scale : callable
@@ -94,9 +100,7 @@ class Spec:
     hollow : callable
         Whether a case is empty or has a denominator of 0.
     work : callable
-        The arithmetic of a case, a line each.
-    convention : tuple of str
-        The parameter that carries a convention, and the convention's name.
+        The arithmetic of a case.
     past : callable
         A case cut after its n-th input, for functions whose answer at t may not know what comes after.
     """
@@ -108,19 +112,19 @@ class Spec:
     direct: Callable[[Case], bool] = lambda case: case.get("kind") != "inverse"
     hollow: Callable[[Case], bool] = lambda case: False
     work: Callable[[Case], str] | None = None
-    convention: tuple[str, str] = ("", "")
     past: Callable[[Case, int], Case] | None = None
 
 
 SPECS: dict[str, Spec] = {
     "mid": Spec(
         lambda bids, asks, min_qty=0: mid_exact(bids, asks, min_qty),
-        lambda stated: MIDS,
+        lambda tried: MIDS,
         "bids.*.0=0|-1|NaN asks.*.0=0|-1|NaN bids.*.1=-1|NaN asks.*.1=NaN",
+        work=mid_work,
     ),
     "microprice": Spec(
-        lambda bid, bid_qty, ask, ask_qty: microprice_exact(bid, bid_qty, ask, ask_qty),
-        lambda stated: TOPS,
+        microprice_exact,
+        lambda tried: TOPS,
         "bid=0|-1|NaN ask=-1|NaN bid_qty=-1|NaN ask_qty=NaN",
         hollow=lambda case: not (case["bid_qty"] or case["ask_qty"]),
         work=lambda c: (
@@ -128,8 +132,8 @@ SPECS: dict[str, Spec] = {
         ),
     ),
     "quote": Spec(
-        lambda fair, half_spread, skew, tick: quote_exact(fair, half_spread, skew, tick),
-        lambda stated: QUOTES,
+        quote_exact,
+        lambda tried: QUOTES,
         "fair=0|-1|NaN half_spread=-1|NaN skew=NaN tick=0|-1|NaN",
         work=lambda c: (
             f"bid = floor(({c['fair']} + {c['skew']} - {c['half_spread']}) / {c['tick']}) x {c['tick']}, "
@@ -137,15 +141,15 @@ SPECS: dict[str, Spec] = {
         ),
     ),
     "round_price": Spec(
-        lambda price, tick, side: round_price_exact(price, tick, side),
-        lambda stated: st.tuples(TICKED, SIDE).map(lambda drawn: drawn[0] | {"side": drawn[1]}),
+        round_price_exact,
+        lambda tried: st.tuples(TICKED, SIDE).map(lambda drawn: drawn[0] | {"side": drawn[1]}),
         "price=0|-1|NaN tick=0|-1|NaN side=hold",
         hollow=lambda case: case["tick"] == 0,
         work=lambda c: f"{'floor' if c['side'] == 'buy' else 'ceil'}({c['price']} / {c['tick']}) x {c['tick']}",
     ),
     "round_qty": Spec(
-        lambda qty, lot: round_qty_exact(qty, lot),
-        lambda stated: (
+        round_qty_exact,
+        lambda tried: (
             TICKED.map(lambda case: {"qty": case["price"], "lot": case["tick"]})
             | record(qty=QTY, lot=st.sampled_from(TICKS))
         ),
@@ -154,8 +158,8 @@ SPECS: dict[str, Spec] = {
         work=lambda c: f"floor({c['qty']} / {c['lot']}) x {c['lot']}",
     ),
     "vwap": Spec(
-        lambda prices, qtys: vwap_exact(prices, qtys),
-        lambda stated: trades(),
+        vwap_exact,
+        lambda tried: trades(),
         "prices.*=0|-1|NaN qtys.*=-1|NaN prices=short qtys=short",
         hollow=lambda case: not any(case["qtys"]),
         work=lambda c: (
@@ -165,71 +169,59 @@ SPECS: dict[str, Spec] = {
     ),
     "ema": Spec(
         ema_oracle,
-        lambda stated: st.tuples(
+        lambda tried: st.tuples(
             st.tuples(
                 row(-(10**5), 10**5, 7), st.sets(st.integers(0, 6), max_size=2), st.sampled_from([None, NAN])
             ).map(lambda drawn: {"values": [drawn[2] if n in drawn[1] else x for n, x in enumerate(drawn[0])]}),
-            record(init=choice(stated, "ema_init", ["first", "sma", "adjusted"]), span=st.integers(1, 9))
+            record(init=st.sampled_from(tried["ema_init"]), span=st.integers(1, 9))
             | record(
-                init=choice(stated, "ema_init", ["first", "adjusted", "sma"]),
+                init=st.sampled_from(tried["ema_init"]),
                 alpha=decimals(1, 9, 0).map(lambda x: x / 10),
             ),
         ).map(lambda drawn: drawn[0] | drawn[1]),
         "alpha=0|-1|2|NaN span=0|-1 init=last",
-        scale=largest,
+        scale=lambda case: largest(case) * len(case["values"]),  # once for each step of the recursion
         direct=lambda case: False,
-        convention=("init", "ema_init"),
+        work=ema_work,
         past=cut("values"),
     ),
     "returns": Spec(
         lambda prices, kind="log": returns_exact(prices, kind=kind),
-        lambda stated: (
-            record(
-                {}
-                if stated.get("volatility") == "simple"
-                else {"kind": choice(stated, "volatility", ["log", "simple"])},
-                prices=row(1, 10**6, 5),
-            )
-            if stated.get("volatility") != "simple"
-            else record(prices=row(1, 10**6, 5), kind=st.just("simple"))
-        ),
+        lambda tried: record(prices=row(1, 10**6, 5), kind=st.sampled_from(tried["volatility"])),
         "prices.*=0|-1|NaN kind=percent",
         scale=lambda case: Fraction(1),
         direct=lambda case: case.get("kind") == "simple",
-        convention=("kind", "volatility"),
+        work=returns_work,
         past=cut("prices"),
     ),
     "volatility": Spec(
         lambda prices, periods_per_year, kind="log", ddof=1: volatility_exact(
             prices, kind=kind, ddof=ddof, periods_per_year=periods_per_year
         ),
-        lambda stated: record(
-            {"ddof": st.sampled_from([1, 0])}
-            | ({} if "volatility" in stated else {"kind": st.sampled_from(["log", "simple"])}),
+        lambda tried: record(
+            {"ddof": st.sampled_from([1, 0])},
             prices=row(1, 10**4, 6),
             periods_per_year=st.sampled_from([365, 1, 252, 8760, 525600]),
-            **({"kind": st.just(stated["volatility"])} if stated.get("volatility") == "simple" else {}),
+            kind=st.sampled_from(tried["volatility"]),
         ),
         "prices.*=0|-1|NaN kind=percent periods_per_year=0|-1",
-        scale=lambda case: Fraction(math.sqrt(case["periods_per_year"])),
+        scale=annual,
         direct=lambda case: False,
         hollow=lambda case: len(case["prices"]) - 1 <= case.get("ddof", 1),
-        convention=("kind", "volatility"),
+        work=volatility_work,
     ),
     "realized_pnl": Spec(
         lambda fills, cost_basis, kind="linear", multiplier=1: realized_pnl_exact(
             fills, cost_basis=cost_basis, kind=kind, multiplier=multiplier
         ),
-        lambda stated: record(
-            CONTRACT, fills=fills(), cost_basis=choice(stated, "cost_basis", ["fifo", "lifo", "average"])
-        ),
+        lambda tried: record(CONTRACT, fills=fills(), cost_basis=st.sampled_from(tried["cost_basis"])),
         "fills.*.0=hold fills.*.1=0|-1|NaN fills.*.2=-1|NaN cost_basis=hifo kind=option multiplier=0|-1",
         scale=turnover,
         direct=lambda case: case.get("kind") != "inverse" and case["cost_basis"] != "average",
     ),
     "unrealized_pnl": Spec(
         unrealized,
-        lambda stated: record(CONTRACT, qty=SIGNED, avg_px=PRICE, price=PRICE),
+        lambda tried: record(CONTRACT, qty=SIGNED, avg_px=PRICE, price=PRICE),
         "qty=NaN price=0|-1|NaN kind=option multiplier=0",
         scale=lambda case: worth(case, "avg_px", "price"),
         work=lambda c: (
@@ -240,7 +232,7 @@ SPECS: dict[str, Spec] = {
     ),
     "notional": Spec(
         notional,
-        lambda stated: record(CONTRACT, price=PRICE | HUGE, qty=QTY | HUGE),
+        lambda tried: record(CONTRACT, price=PRICE | HUGE, qty=QTY | HUGE),
         "price=0|-1|NaN qty=-1|NaN kind=option multiplier=0",
         work=lambda c: (
             f"{c['qty']} x {c.get('multiplier', 1)} {'/' if c.get('kind') == 'inverse' else 'x'} {c['price']}"
@@ -248,7 +240,7 @@ SPECS: dict[str, Spec] = {
     ),
     "fee": Spec(
         fee,
-        lambda stated: record(CONTRACT, price=PRICE, qty=QTY, rate=RATE),
+        lambda tried: record(CONTRACT, price=PRICE, qty=QTY, rate=RATE),
         "price=0|-1|NaN qty=-1|NaN rate=NaN kind=option multiplier=0",
         work=lambda c: (
             f"{c['rate']} x {c['qty']} x {c.get('multiplier', 1)}"
@@ -257,7 +249,7 @@ SPECS: dict[str, Spec] = {
     ),
     "funding": Spec(
         funding,
-        lambda stated: record(CONTRACT, qty=SIGNED, mark=PRICE, rate=RATE),
+        lambda tried: record(CONTRACT, qty=SIGNED, mark=PRICE, rate=RATE),
         "mark=0|-1|NaN qty=NaN rate=NaN kind=option multiplier=0",
         work=lambda c: (
             f"-({c['rate']}) x {c['qty']} x {c.get('multiplier', 1)}"
@@ -266,7 +258,7 @@ SPECS: dict[str, Spec] = {
     ),
     "convert": Spec(
         convert_oracle,
-        lambda stated: record(
+        lambda tried: record(
             amount=SIGNED, asset=st.sampled_from(MONEY), currency=st.sampled_from(MONEY[::-1]), rates=rate_tables()
         ).filter(
             lambda case: case["asset"] != case["currency"] or not case["rates"] or min(case["rates"].values()) > 0
@@ -275,36 +267,35 @@ SPECS: dict[str, Spec] = {
         direct=lambda case: (case["asset"], case["currency"]) in case["rates"],
     ),
     "drawdown": Spec(
-        lambda equity: drawdown_exact(equity),
-        lambda stated: record(equity=row(-(10**4), 10**6, 6)),
+        drawdown_exact,
+        lambda tried: record(equity=row(-(10**4), 10**6, 6)),
         "equity.*=NaN",
         scale=lambda case: 1 + max(abs(fraction or Fraction(0)) for fraction in drawdown_exact(case["equity"])),
+        work=drawdown_work,
         past=cut("equity"),
     ),
     "trade_signs": Spec(
         lambda prices, first=0: trade_signs_exact(prices, first),
-        lambda stated: record({"first": st.sampled_from([0, 1, -1])}, prices=row(1, 9, 7)),
+        lambda tried: record({"first": st.sampled_from([0, 1, -1])}, prices=row(1, 9, 7)),
         "prices.*=0|-1|NaN",
         past=cut("prices"),
     ),
     "lee_ready": Spec(
-        lambda trade_prices, trade_ts, quote_ts, bids, asks: lee_ready_exact(
-            trade_prices, trade_ts, quote_ts, bids, asks
-        ),
-        lambda stated: signed_trades(),
+        lee_ready_exact,
+        lambda tried: signed_trades(),
         "trade_prices.*=0|-1|NaN bids.*=0|-1|NaN trade_ts=short bids=short",
         past=cut_lee_ready,
     ),
     "exposure": Spec(
-        lambda position, open_orders: exposure_exact(position, open_orders),
-        lambda stated: st.tuples(row(-999, 999, 5), st.lists(SIDE, min_size=4, max_size=4)).map(
+        exposure_exact,
+        lambda tried: st.tuples(row(-999, 999, 5), st.lists(SIDE, min_size=4, max_size=4)).map(
             lambda drawn: {
                 "position": drawn[0][0],
                 "open_orders": [(side, abs(qty)) for side, qty in zip(drawn[1], drawn[0][1:], strict=False)],
             }
         ),
         "position=NaN open_orders.*.0=hold open_orders.*.1=-1|NaN",
-        scale=lambda case: abs(rational(case["position"])) + magnitude(qty for _, qty in case["open_orders"]),
+        scale=exposed,
         work=lambda c: (
             f"long {c['position']} + {' + '.join(str(q) for s, q in c['open_orders'] if s == 'buy') or 0}, "
             f"short {c['position']} - {' - '.join(str(q) for s, q in c['open_orders'] if s == 'sell') or 0}"
@@ -312,7 +303,7 @@ SPECS: dict[str, Spec] = {
     ),
     "liquidation_price": Spec(
         liquidation_oracle,
-        lambda stated: record(
+        lambda tried: record(
             CONTRACT | {"maintenance_amount": QTY},
             qty=SIGNED,
             avg_px=PRICE,
@@ -322,18 +313,19 @@ SPECS: dict[str, Spec] = {
         "margin=NaN maintenance_rate=NaN kind=option multiplier=0 avg_px=NaN",
         scale=liquidation_scale,
         direct=lambda case: False,
+        work=liquidation_work,
     ),
-    "parse_ts": Spec(lambda text: parse_ts_exact(text), lambda stated: ISO | EPOCH | NO_TIME),
+    "parse_ts": Spec(parse_ts_exact, lambda tried: ISO | EPOCH | NO_TIME),
     "duration": Spec(
-        lambda start_ns, end_ns: duration_exact(start_ns, end_ns),
-        lambda stated: st.tuples(NS, NS | st.integers(-5, 10**12)).map(
+        duration_exact,
+        lambda tried: st.tuples(NS, NS | st.integers(-5, 10**12)).map(
             lambda drawn: {"start_ns": drawn[0], "end_ns": drawn[0] + drawn[1]}
         ),
         work=lambda c: f"{c['end_ns']} - {c['start_ns']}",
     ),
     "window_of": Spec(
-        lambda ts_ns, width_ns: window_of_exact(ts_ns, width_ns),
-        lambda stated: st.tuples(
+        window_of_exact,
+        lambda tried: st.tuples(
             NS, st.integers(1, 100) | st.sampled_from([10**9, 60 * 10**9, 86400 * 10**9, 0, -1]), st.booleans()
         ).map(
             lambda drawn: {

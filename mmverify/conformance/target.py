@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import importlib
 import importlib.util
+import inspect
 import logging
 import os
 import signal
@@ -34,6 +35,12 @@ IMPORT_SECONDS = 30.0
 RULES = {"ema_nan": ("repeat", "propagate"), "maintenance_at": ("mark", "entry")}
 #: What ``CONVENTIONS`` of a target may say beside mid_min_qty: that of session.toml, and the rules.
 KNOWN = CONVENTIONS | RULES
+#: By name, the parameter that carries a convention, and the convention's key.
+CARRIED = {
+    "ema": ("init", "ema_init"), "returns": ("kind", "volatility"), "volatility": ("kind", "volatility"),
+    "realized_pnl": ("cost_basis", "cost_basis"), "Position": ("cost_basis", "cost_basis"),
+}  # fmt: skip
+_PLACED = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _SHOWN = 300  # characters of what a target raised or gave
 
 
@@ -90,6 +97,24 @@ class Target:
         if isinstance(value, list | tuple):
             return type(value)(self.given(each) for each in value)
         return copy.copy(value)
+
+
+def left_out(call: Callable[..., Any], contract: Callable[..., Any]) -> frozenset[str]:
+    """Return the parameters of the contract that a callable has no place for, none where it does not say."""
+    try:
+        taken = inspect.signature(call).parameters
+    except (TypeError, ValueError):
+        return frozenset()
+    wanted = inspect.signature(contract).parameters
+    kinds = {each.kind for each in taken.values()}
+    if inspect.Parameter.VAR_KEYWORD in kinds:
+        return frozenset()
+    placed = [each.name for each in taken.values() if each.kind in _PLACED]
+    by_place = {
+        key for n, (key, each) in enumerate(wanted.items()) if each.default is each.empty
+        and (inspect.Parameter.VAR_POSITIONAL in kinds or (n < len(placed) and placed[n] not in wanted))
+    }  # fmt: skip
+    return frozenset(wanted) - frozenset(taken) - by_place
 
 
 def plain(value: Any) -> Any:
