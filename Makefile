@@ -21,7 +21,7 @@ export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report test check fix lint types unit property armed notebook-tests readme lab notebooks conformance matrix lock clean
+.PHONY: help setup report test check fix lint types unit property armed notebook-tests readme lab notebooks conformance matrix mutation lock clean
 
 help:
 	@echo 'make report      review $(SESSION) and say where the report is (SESSION=DIR for your own)'
@@ -31,6 +31,7 @@ help:
 	@echo 'make notebooks   execute the notebooks in place'
 	@echo 'make conformance try right and wrong targets against the whole contract (minutes)'
 	@echo 'make matrix      try the libraries of tests/matrix/requirements.txt against the vectors'
+	@echo 'make mutation    change the formulas and replays a little at a time and see the tests fail (minutes)'
 	@echo 'make setup       only the environment; make lock pins it anew; make clean removes it'
 
 # --- environment ---
@@ -70,7 +71,7 @@ compile = pip compile pyproject.toml --quiet --universal --python-version 3.11 -
 	--generate-hashes --no-emit-index-url --strip-extras --custom-compile-command 'make lock'
 
 clean:
-	rm -rf $(VENV) $(LAB) .venv-matrix .venv-lock build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(LAB) .venv-matrix .venv-mutation .venv-lock build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Whole targets, right and wrong, under generated inputs: longer than a commit should wait.
@@ -82,6 +83,15 @@ matrix: .venv-matrix/.stamp-matrix
 	.venv-matrix/bin/python tests/matrix/run.py
 
 .venv-matrix/.stamp-matrix: tests/matrix/requirements.txt
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --quiet -r $<
+	@touch $@
+
+# In an environment and a copy of their own, build/mutation: tests/mutation/README.md has the figures.
+mutation: .venv-mutation/.stamp-mutation
+	.venv-mutation/bin/python tests/mutation/run.py
+
+.venv-mutation/.stamp-mutation: tests/mutation/requirements.txt
 	@$(PYTHON) -m venv --clear $(@D)
 	@$(@D)/bin/python -m pip install --quiet -r $<
 	@touch $@

@@ -97,3 +97,8 @@ def test_it_scales_with_nothing_and_never_looks_ahead(equity: list[float], by: i
 def test_more_equity_throughout_draws_down_less(equity: list[int], more: int) -> None:
     for low, high in zip(drawdown_exact(equity), drawdown_exact([value + more for value in equity]), strict=True):
         assert high <= low
+
+
+def test_a_difference_that_does_not_fit_a_float_is_refused_where_there_is_no_drawdown_too() -> None:
+    with pytest.raises(Undefined, match="does not fit a float"):
+        drawdown([0, -(2**1024)])

@@ -186,3 +186,12 @@ def test_alpha_of_one_is_the_last_value() -> None:
     for init, n in (("first", None), ("adjusted", None), ("sma", 3)):
         assert ema_last([4.0, 9.0, 2.0, 7.0], alpha=1.0, init=init, n=n) == 7.0
     assert ema_last([4.0, 9.0, 2.0], alpha=1.0, init="sma", n=3) == 5.0
+
+
+@pytest.mark.parametrize("missing", [None, math.nan])
+def test_a_missing_input_may_be_none_or_nan(missing: float | None) -> None:
+    # 100; nothing new; 100 + (104 - 100)/2 = 102
+    values = [100, missing, 104]
+    assert ema_exact(values, alpha="0.5", init="first") == [100, 100, 102]
+    assert ema(values, alpha=0.5, init="first").tolist() == [100.0, 100.0, 102.0]
+    assert ema_last(values, alpha=0.5, init="first") == 102.0

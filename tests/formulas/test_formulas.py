@@ -69,6 +69,7 @@ BAD = {
         {"prices": [100, INF], "qtys": [1, 1]},
         {"prices": [100, 101], "qtys": [1, INF]},
         {"prices": [100, None], "qtys": [1, 1]},
+        {"prices": [100.5], "qtys": [None]},
     ],
     "ema": [
         {"values": [1, 2], "init": "first"},
@@ -89,6 +90,8 @@ BAD = {
         {"prices": [1, 2], "kind": "geometric"},
         {"prices": [1, 0, 2], "kind": "log"},
         {"prices": [1, 2, -1], "kind": "simple"},
+        {"prices": [1, 0], "kind": "simple"},
+        {"prices": [INF, 1], "kind": "simple"},
         {"prices": [1, NAN], "kind": "log"},
         {"prices": [1, INF], "kind": "simple"},
         {"prices": [1, None], "kind": "simple"},
@@ -113,6 +116,7 @@ BAD = {
         {"price": 5, "qty": -1, **LINEAR},
         {"price": NAN, "qty": 1, **LINEAR},
         {"price": 5, "qty": NAN, **INVERSE},
+        {"price": 5, "qty": None, **LINEAR},
         {"price": INF, "qty": 1, **INVERSE},
         {"price": 5, "qty": 1, "kind": "linear", "multiplier": 0},
         {"price": 5, "qty": 1, "kind": "linear", "multiplier": NAN},
@@ -129,6 +133,8 @@ BAD = {
         {"qty": 1, "avg_px": 5, "price": NAN, **INVERSE},
         {"qty": 1, "avg_px": 5, "price": INF, **INVERSE},
         {"qty": NAN, "avg_px": 5, "price": 6, **LINEAR},
+        {"qty": None, "avg_px": 5, "price": 6, **LINEAR},
+        {"qty": 1, "avg_px": 5, "price": 6, "kind": "linear", "multiplier": 0},
         {"qty": 1, "avg_px": 5, "price": 6, "kind": "linear", "multiplier": -1},
         {"qty": 1, "avg_px": 5, "price": 6, "kind": "swap", "multiplier": 1},
     ],
@@ -164,6 +170,7 @@ BAD = {
         {"qty": NAN, "mark": 5, "rate": 0.001, **LINEAR},
         {"qty": 1, "mark": 5, "rate": None, **LINEAR},
         {"qty": 1, "mark": 5, "rate": 0.001, "kind": "linear", "multiplier": -1},
+        {"qty": 1, "mark": 5, "rate": 0.001, "kind": "linear", "multiplier": 0},
         {"qty": 1, "mark": 5, "rate": 0.001, "kind": "", "multiplier": 1},
     ],
     "convert": [
@@ -174,6 +181,7 @@ BAD = {
         {"amount": 1, "asset": "BTC", "currency": "USD", "rates": {("USD", "BTC"): 0}},
         {"amount": 1, "asset": "BTC", "currency": "USD", "rates": {("BTC", "USD"): 5, ("X", "Y"): -1}},
         {"amount": 1, "asset": "BTC", "currency": "USD", "rates": {("BTC", "USD"): NAN}},
+        {"amount": 1, "asset": "BTC", "currency": "USD", "rates": {("BTC", "USD"): 5, ("X", "Y"): INF}},
         {"amount": 1, "asset": "BTC", "currency": "USD", "rates": {("BTC", "USD"): None}},
         {"amount": NAN, "asset": "BTC", "currency": "USD", "rates": {("BTC", "USD"): 5}},
         {"amount": NAN, "asset": "USD", "currency": "USD", "rates": {}},
@@ -196,6 +204,7 @@ BAD = {
         {"bid": 1, "bid_qty": 0, "ask": 2, "ask_qty": 0},
         {"bid": 0, "bid_qty": 1, "ask": 2, "ask_qty": 1},
         {"bid": 1, "bid_qty": 1, "ask": -2, "ask_qty": 1},
+        {"bid": 1, "bid_qty": 1, "ask": 0, "ask_qty": 1},
         {"bid": 1, "bid_qty": -1, "ask": 2, "ask_qty": 3},
         {"bid": 1, "bid_qty": 1, "ask": 2, "ask_qty": -1},
         {"bid": NAN, "bid_qty": 1, "ask": 2, "ask_qty": 1},
@@ -261,9 +270,12 @@ BAD = {
         {"trade_prices": [1], "trade_ts": [1], "quote_ts": [0], "bids": [], "asks": [2]},
         {"trade_prices": [1], "trade_ts": [1], "quote_ts": [0], "bids": [1], "asks": []},
         {"trade_prices": [1, 2], "trade_ts": [2, 1], "quote_ts": [0], "bids": [1], "asks": [2]},
+        {"trade_prices": [1, 2, 3], "trade_ts": [1, 3, 2], "quote_ts": [0], "bids": [1], "asks": [2]},
         {"trade_prices": [1], "trade_ts": [9], "quote_ts": [2, 1], "bids": [1, 1], "asks": [2, 2]},
+        {"trade_prices": [1], "trade_ts": [9], "quote_ts": [1, 3, 2], "bids": [1, 1, 1], "asks": [2, 2, 2]},
         {"trade_prices": [0], "trade_ts": [1], "quote_ts": [0], "bids": [1], "asks": [2]},
         {"trade_prices": [1], "trade_ts": [1], "quote_ts": [0], "bids": [0], "asks": [2]},
+        {"trade_prices": [1], "trade_ts": [1], "quote_ts": [0], "bids": [1], "asks": [0]},
         {"trade_prices": [1], "trade_ts": [1], "quote_ts": [5], "bids": [1], "asks": [-2]},
         {"trade_prices": [NAN], "trade_ts": [1], "quote_ts": [0], "bids": [1], "asks": [2]},
         {"trade_prices": [1], "trade_ts": [1], "quote_ts": [0], "bids": [1], "asks": [NAN]},
@@ -298,9 +310,11 @@ BAD = {
         {**LONG, **LINEAR, **TIER, "maintenance_amount": NAN},
         {**LONG, **LINEAR, **TIER, "multiplier": 0},
         {**LONG, **LINEAR, **TIER, "multiplier": NAN},
+        {**LONG, **LINEAR, **TIER, "multiplier": INF},
         {**LONG, **LINEAR, **TIER, "kind": "future"},
         {**LONG, **LINEAR, **TIER, "maintenance_at": "last"},
         {**LONG, **LINEAR, **TIER, "qty": 0, "maintenance_rate": 1},
+        {**LONG, **LINEAR, **TIER, "qty": 0, "multiplier": 0},
     ],
     "parse_ts": [
         {"text": text}
@@ -334,6 +348,7 @@ BAD = {
             "2026-13-10T10:00:00Z",
             "2026-11-00T10:00:00Z",
             "2026-11-31T10:00:00Z",
+            "2026-12-32T10:00:00Z",
             "2026-02-29T10:00:00Z",
             "1900-02-29T10:00:00Z",
             "0000-01-01T00:00:00Z",
@@ -394,7 +409,9 @@ def last(value: object) -> Fraction:
 
 
 def test_every_formula_of_the_folder_is_found_and_tried() -> None:
+    assert formulas() == FORMULAS
     assert set(FORMULAS) == set(HAND) == set(BAD)
+    assert all(formula.name == name for name, formula in FORMULAS.items())
 
 
 @pytest.mark.parametrize("name", sorted(HAND))
@@ -414,6 +431,49 @@ def test_oracle_and_kernel_refuse_the_same_inputs(name: str, case: dict[str, obj
         FORMULAS[name].exact(**case)
     with pytest.raises(Undefined):
         FORMULAS[name].fast(**case)
+
+
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [
+        ("fee", {"price": 1e200, "qty": 1e200, "rate": 1, **LINEAR}),
+        ("fee", {"price": 5, "qty": INF, "rate": 0, **LINEAR}),  # 0 x infinity
+        ("funding", {"qty": 1e200, "mark": 1e200, "rate": 1, **LINEAR}),
+        ("funding", {"qty": 0, "mark": 1e200, "rate": 1, "kind": "linear", "multiplier": 1e200}),
+        ("notional", {"price": 1e200, "qty": 1e200, **LINEAR}),
+        ("notional", {"price": 5, "qty": 0, "kind": "linear", "multiplier": INF}),
+        ("unrealized_pnl", {"qty": 1e200, "avg_px": 1, "price": 1e200, **LINEAR}),
+        ("unrealized_pnl", {"qty": 1, "avg_px": 5, "price": INF, **INVERSE}),
+        ("returns", {"prices": [1e-200, 1e200], "kind": "simple"}),
+        ("returns", {"prices": [1e200, 1e-200], "kind": "log"}),  # the ratio underflows to 0
+        ("microprice", {"bid": 1, "bid_qty": 1e308, "ask": 2, "ask_qty": 1e308}),
+        ("microprice", {"bid": 1, "bid_qty": 1, "ask": INF, "ask_qty": 1}),
+        ("drawdown", {"equity": [1e308, -1e308]}),
+        ("drawdown", {"equity": [1, INF, INF]}),
+        ("vwap", {"prices": [1.5, 1e308], "qtys": [1e10, 1e10]}),
+        ("vwap", {"prices": [1.5, 2.5], "qtys": [1.0, INF]}),
+        ("liquidation_price", {**LONG, **INVERSE, **TIER, "avg_px": 1e308, "margin": 0, "maintenance_rate": 0.9}),
+    ],
+)
+def test_what_does_not_fit_a_float_is_refused_however_numpy_is_set(name: str, case: dict[str, object]) -> None:
+    with np.errstate(over="raise", divide="raise", invalid="raise"), pytest.raises(Undefined):
+        FORMULAS[name].fast(**case)
+
+
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [
+        # the largest values whose largest sum, of 1, 2 or 4 of them, is still below 2^63
+        ("round_qty", {"qty": [2**63 - 1], "lot": 1}),
+        ("round_price", {"price": [2**62 - 1], "tick": 1, "side": "sell"}),
+        ("duration", {"start_ns": [0], "end_ns": 2**62 - 1}),
+        ("window_of", {"ts_ns": [2**62 - 1], "width_ns": 1}),
+        ("quote", {"fair": [2**61 - 1], "half_spread": 1, "skew": 0, "tick": 1}),
+    ],
+)
+def test_scaled_integers_stay_in_int64_as_long_as_they_fit(name: str, case: dict[str, object]) -> None:
+    result = FORMULAS[name].fast(**case)
+    assert {array.dtype for array in (result if isinstance(result, tuple) else (result,))} == {np.dtype(np.int64)}
 
 
 def arithmetic(piece: str) -> Fraction | None:

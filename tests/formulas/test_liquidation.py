@@ -172,3 +172,12 @@ def test_more_margin_moves_it_away_and_size_and_price_scale(
     assert price(qty, Fraction(avg_px), margin * by, by) == base
     money = margin / by if kind == "inverse" else margin * by
     assert price(qty, Fraction(avg_px) * by, money) == base * by
+
+
+def test_an_inverse_price_beyond_the_largest_float_is_refused() -> None:
+    # long, no margin: 1/p = (1/1e308) / (1 + 0.9), p = 1.9e308; the largest float is 1.797...e308
+    terms = {"kind": "inverse", "multiplier": 1, "maintenance_amount": 0, "maintenance_at": "mark"}
+    assert liquidation_price_exact(1, 10**308, 0, "0.9", **terms) == 19 * 10**307
+    for qty in (1, 2):
+        with pytest.raises(Undefined, match="does not fit a float"):
+            liquidation_price(qty, 1e308, 0, 0.9, **terms)

@@ -150,3 +150,7 @@ def test_microprice_of_numbers_that_overflow_is_an_error() -> None:
     for inputs in ((1, 1e308, 2, 1e308), (np.inf, 1, np.inf, 1)):
         with pytest.raises(Undefined):
             microprice(*inputs)
+
+
+def test_a_microprice_of_prices_whose_sum_no_float_holds() -> None:
+    assert microprice(1e308, 1, 1e308, 3) == 1e308

@@ -61,6 +61,7 @@ def test_flip_closes_the_old_side_and_opens_the_rest_at_the_fill(cost_basis: str
     states = position_exact(fills, cost_basis=cost_basis, kind="linear", multiplier=1)
     assert [(state.qty, state.avg_px, state.realized) for state in states] == [(2, 10, 0), (-3, 12, 4), (0, None, 7)]
     assert states[-1].lots == ()
+    assert all(isinstance(number, Fraction) for state in states for number in (state.qty, state.realized))
     assert realized_pnl(fills, cost_basis=cost_basis, kind="linear", multiplier=1) == 7
 
 
@@ -172,6 +173,11 @@ def test_unrealized_worked_by_hand() -> None:
 def test_flat_position_has_no_unrealized_whatever_its_average() -> None:
     for avg_px in (None, 0, -1, "7"):
         assert unrealized_pnl_exact(0, avg_px, 5, kind="inverse", multiplier=1) == 0
+
+
+def test_nothing_is_worth_nothing() -> None:
+    assert notional([5, 7], [0, 2], kind="linear", multiplier=3).tolist() == [0.0, 42.0]
+    assert notional(5, 0, kind="inverse", multiplier=3) == notional_exact(5, 0, kind="inverse", multiplier=3) == 0
 
 
 def test_one_bad_row_spoils_an_array() -> None:

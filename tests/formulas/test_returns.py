@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmverify.errors import Undefined
 from mmverify.formulas.returns import returns, returns_exact, volatility, volatility_exact
 
 U = Fraction(1, 2**53)
@@ -115,3 +116,17 @@ def test_log_returns_add_up_and_turn_with_time(prices: list[float]) -> None:
 
 def test_kernel_takes_integer_arrays() -> None:
     assert returns(np.array([100, 125, 100]), kind="simple").tolist() == [0.25, -0.2]
+
+
+def test_a_year_of_a_broken_number_of_periods() -> None:
+    # Variance 0.01 a period (returns 0.2, 0.1, 0.0) x 9/4 periods = 0.0225, root 0.15.
+    prices = [100, 120, 132, 132]
+    assert volatility_exact(prices, kind="simple", ddof=1, periods_per_year="9/4") == Decimal("0.15")
+    assert volatility(prices, kind="simple", ddof=1, periods_per_year=2.25) == pytest.approx(0.15, rel=1e-15)
+
+
+def test_a_ratio_that_underflows_is_refused_and_a_fall_to_almost_nothing_is_not_however_numpy_is_set() -> None:
+    with np.errstate(all="raise"):
+        assert returns([1e200, 1e-200], kind="simple").tolist() == [-1.0]
+        with pytest.raises(Undefined, match="does not fit a float"):
+            returns([1e200, 1e-200], kind="log")

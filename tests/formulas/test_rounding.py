@@ -158,6 +158,11 @@ def test_only_integers_are_scaled_integers(values: list[object]) -> None:
         scaled_integers([1], values, terms=1)
 
 
+def test_a_list_of_numpy_integers_is_taken_as_one_of_integers() -> None:
+    (array,) = scaled_integers([np.int64(7), np.int32(-2)], terms=1)
+    assert (array.dtype, array.tolist()) == (np.int64, [7, -2])
+
+
 def test_scaled_integers_are_wide_enough_for_the_sum_that_is_told() -> None:
     assert [array.dtype for array in scaled_integers(2**62 - 1, [], terms=2)] == [np.int64, np.int64]
     assert [array.dtype for array in scaled_integers([-(2**62)], [1], terms=2)] == [object, object]

@@ -169,3 +169,13 @@ def test_kernels_want_rows() -> None:
         trade_signs([[1, 2], [3, 4]], 0)
     with pytest.raises(Undefined):
         lee_ready(np.array([[1]]), np.array([[1]]), [], [], [])
+
+
+def test_a_price_of_one_tick_is_a_price() -> None:
+    assert trade_signs([1, 2, 1], 0).tolist() == [0, 1, -1]
+    assert lee_ready([1, 2], [5, 5], [0], [1], [1]).tolist() == [0, 1]  # a locked quote of 1: its mid is 1
+
+
+def test_signs_are_int64_whatever_type_the_first_has() -> None:
+    signs = trade_signs([5, 5, 4], np.int8(1))
+    assert (signs.dtype, signs.tolist()) == (np.int64, [1, 1, -1])

@@ -120,3 +120,10 @@ def test_splitting_a_trade_at_its_price_does_not_matter(trades: list[tuple[float
 def test_a_sum_that_overflows_is_an_error_not_infinity() -> None:
     with pytest.raises(Undefined, match="does not fit a float"):
         vwap([1e308, 1e308, 1.0], [1e10, 1e10, 1.0])
+
+
+def test_whole_numbers_are_summed_exactly_up_to_the_edge_of_int64_and_past_it() -> None:
+    # (2^53 + 1 + 1) / 2: in floats 2^53 + 1 is 2^53, and so is 1 more
+    assert vwap([2**53 + 1, 1], [1, 1]) == 4503599627370497.0
+    # 2^31 x 2^31 twice is 2^63, the first sum that int64 cannot hold
+    assert vwap([2**31, 2**31], [2**31, 2**31]) == 2147483648.0

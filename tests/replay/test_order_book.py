@@ -397,3 +397,23 @@ def test_only_the_newest_ten_thousand_deltas_wait_for_a_snapshot() -> None:
             made.apply("delta", each, None, [("bid", Fraction(1, each), 1)])
         made.apply("snapshot", number, None, [])
         assert (made.valid, made.seq, len(made.bids)) == (True, seq, seq - number)
+
+
+def test_okx_checksum_at_the_lowest_signed_number() -> None:
+    # a bid whose text has the unsigned CRC 2^31
+    assert crc32_by_bits("379629:107838") == 2**31
+    assert checksum("okx", [("379629", "107838")], []) == -2147483648
+
+
+def test_a_level_of_less_than_one_is_among_the_best_unless_a_least_quantity_is_given() -> None:
+    made = book((11, 10, [("bid", 100, Decimal("0.5"))]))
+    assert made.best() == (100, 101)
+    assert made.best(1) == (99, 101)
+
+
+def test_a_count_that_starts_again_in_a_gap_is_taken_up_by_its_snapshot() -> None:
+    # 12 does not follow 10; the venue restarts at 1, its deltas 2 and 3 arrive before the snapshot of 1
+    made = book((12, 11, [("bid", 97, 1)]), (2, 1, [("bid", 96, 2)]), (3, 2, [("bid", 95, 3)]))
+    assert not made.valid
+    made.apply("snapshot", 1, None, [("bid", 94, 4), ("ask", 101, 6)])
+    assert seen(made) == ([(96, 2), (95, 3), (94, 4)], [(101, 6)], True, 3)

@@ -148,10 +148,22 @@ def test_the_highest_load_is_the_least_limit_that_grants_everything() -> None:
 @pytest.mark.parametrize(
     ("ts", "weights", "window"),
     [
-        ([2, 1], [1, 1], 5), ([1, 2], [1], 5), ([1], [-1], 5), ([1], [1], 0), ([1.5], [1], 5), ([1], [0.5], 5),
+        ([2, 1], [1, 1], 5), ([1, 3, 2], [1] * 3, 5),
+        ([1, 2], [1], 5), ([1], [-1], 5), ([1], [1], 0), ([1.5], [1], 5), ([1], [0.5], 5),
         ([[1]], [[1]], 5), ([-(2**63)], [1], 1), ([0], [1], 2**63 + 1), ([2**62], [1], 2**63), ([1, 2], [2**62] * 2, 1),
     ],
 )  # fmt: skip
 def test_loads_that_are_not_defined_are_refused(ts: Any, weights: Any, window: int) -> None:
     with pytest.raises(Undefined):
         window_loads(ts, weights, window)
+
+
+def test_no_requests_have_no_loads_and_these_are_whole_numbers_too() -> None:
+    loads = window_loads([], [], 10)
+    assert (loads.dtype, loads.tolist()) == (np.int64, [])
+
+
+def test_loads_at_the_edges_of_int64() -> None:
+    assert window_loads([-(2**63) + 5], [3], 5).tolist() == [3]  # the window starts at the first int64
+    assert window_loads([0], [3], 2**63 - 1).tolist() == [3]
+    assert window_loads([0], [2**63 - 1], 1).tolist() == [9223372036854775807]
