@@ -28,16 +28,19 @@ LAYERS = [
 #: Beside the layers: what they may import of mmverify.
 ASIDE = {
     "simulate": {"errors", "simulate"},
+    "defects": {"errors", "simulate", "defects"},
     "importers": {"errors", "numeric", "session", "importers"},
     "bundled": {"errors"},
 }
 #: These talk to the user, so they may print and may ask what time it is.
 SHELL = {"cli", "command", "notebook", "runner"}
 CLOCK = SHELL | {"review", "report", "conformance"}
-#: Longer than 400 lines, each for a reason: a venue's and a format's many message types; the books and checks of 1.3;
+#: These may plant mistakes; what checks a session may not even see them.
+ARMED = SHELL | {"review"}
+#: Longer than 400 lines, each for a reason: a format's many message types; the books and checks of 1.3;
 #: the decoders of every type of column; what the notebooks show.
 LONG = {
-    "importers/nautilus.py", "simulate/venue.py", "formulas/pnl.py", "checks/books.py", "checks/s1_3_pnl.py",
+    "importers/nautilus.py", "formulas/pnl.py", "checks/books.py", "checks/s1_3_pnl.py",
     "session/columns.py", "notebook.py",
 }  # fmt: skip
 
@@ -77,7 +80,7 @@ def allowed(name: str) -> set[str]:
     if place is None:
         return {each for names in LAYERS for each in names.split("|")} | set(ASIDE)  # __init__, __main__
     below = {each for names in LAYERS[: place + 1] for each in names.split("|")} | {"bundled"}
-    return below | ({"importers", "simulate"} if name in SHELL else set())
+    return below | ({"importers", "simulate"} if name in SHELL else set()) | ({"defects"} if name in ARMED else set())
 
 
 def ident(path: Path) -> str:

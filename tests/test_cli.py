@@ -38,7 +38,7 @@ def altered(sample: Path, folder: Path, table: str, old: str, new: str) -> Path:
 
 
 def test_the_sample_is_ready_on_the_nine(here: Path, sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["review", str(sample), *NINE, "--no-notebooks"]) == 0
+    assert main(["review", str(sample), *NINE, "--no-notebooks", "--no-arm"]) == 0
     out = capsys.readouterr()
     assert "READY (focus: 1.3, 3.3): 9 of 9 items verified" in out.out
     assert "sample: 1.3 P&L Calculation" in out.err.splitlines()
@@ -51,7 +51,7 @@ def test_the_sample_is_ready_on_the_nine(here: Path, sample: Path, capsys: pytes
 
 
 def test_all_96_are_not_ready_while_items_have_no_check(here: Path, sample: Path) -> None:
-    assert main(["review", str(sample), "--no-notebooks", "--out", "all"]) == 1
+    assert main(["review", str(sample), "--no-notebooks", "--no-arm", "--out", "all"]) == 1
     data = json.loads((here / "all/assessment.json").read_text())
     assert len(data["items"]) == 96
     reasons = [item["reason"] for item in data["items"] if item["status"] == "not_assessed"]
@@ -61,7 +61,7 @@ def test_all_96_are_not_ready_while_items_have_no_check(here: Path, sample: Path
 def test_same_input_same_bytes_times_aside(here: Path, sample: Path) -> None:
     kept = []
     for name in ("a", "b"):
-        main(["review", str(sample), *NINE, "--no-notebooks", "--out", name])
+        main(["review", str(sample), *NINE, "--no-notebooks", "--no-arm", "--out", name])
         data = json.loads((here / name / "assessment.json").read_text())
         assert set(data.pop("times")) == {"started", "seconds"}
         kept.append(json.dumps(data))
@@ -70,18 +70,18 @@ def test_same_input_same_bytes_times_aside(here: Path, sample: Path) -> None:
 
 def test_a_wrong_session_fails_with_its_numbers(here: Path, sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wrong = altered(sample, here / "wrong", "session.toml", 'cost_basis = "fifo"', 'cost_basis = "lifo"')
-    assert main(["review", str(wrong), *NINE, "--no-notebooks"]) == 1
+    assert main(["review", str(wrong), *NINE, "--no-notebooks", "--no-arm"]) == 1
     out = capsys.readouterr().out
     assert "1.3.1 CRITICAL" in out and "FIFO was used" in out and out.count("NOT READY") == 1
 
 
 UNUSABLE = {
-    "a price that is text": ("trades.csv", ",59994,", ",much,", "trades.csv, row 1, column price: 'much'"),
-    "a price that is no number": ("trades.csv", ",59994,", ",nan,", "trades.csv, row 1, column price: 'nan'"),
-    "a price beyond all": ("trades.csv", ",59994,", ",1e400,", "trades.csv, row 1, column price: '1e400'"),
+    "a price that is text": ("trades.csv", ",59994.00,", ",much,", "trades.csv, row 1, column price: 'much'"),
+    "a price that is no number": ("trades.csv", ",59994.00,", ",nan,", "trades.csv, row 1, column price: 'nan'"),
+    "a price beyond all": ("trades.csv", ",59994.00,", ",1e400,", "trades.csv, row 1, column price: '1e400'"),
     "a time that is none": (
         "trades.csv",
-        "1741003202000000000",
+        "1741003202001480000",
         "noon",
         "trades.csv, row 1, column ts_exchange: 'noon'",
     ),
@@ -104,7 +104,7 @@ def test_unusable_evidence_is_one_line_and_exit_2(
 ) -> None:
     table, old, new, words = UNUSABLE[what]
     wrong = altered(sample, here / "wrong", table, old, new)
-    assert main(["review", str(wrong), "--no-notebooks"]) == 2
+    assert main(["review", str(wrong), "--no-notebooks", "--no-arm"]) == 2
     out = capsys.readouterr()
     (line,) = out.err.splitlines()
     assert line.startswith(f"mmverify: {wrong}: ") and words in line and "should be" in line
@@ -134,7 +134,7 @@ def test_truncated_parquet_two_forms_a_directory_and_an_empty_folder(
         empty: "session.toml: not there",
     }
     for path, words in expected.items():
-        assert main(["review", str(path), "--no-notebooks"]) == 2
+        assert main(["review", str(path), "--no-notebooks", "--no-arm"]) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert words in line, line
     assert not (here / "reports").exists()
@@ -147,9 +147,9 @@ def test_truncated_parquet_two_forms_a_directory_and_an_empty_folder(
         (["review", "SAMPLE", "--focus", "9.9"], "--focus 9.9: no such item"),
         (["review", "SAMPLE", "--workers", "0"], "--workers 0"),
         (["review", "SAMPLE", "--param", "symbol"], "--param symbol: should be NAME=VALUE"),
-        (["review", "SAMPLE", "--param", "a=1", "--no-notebooks"], "--param is for notebooks"),
+        (["review", "SAMPLE", "--param", "a=1", "--no-notebooks", "--no-arm"], "--param is for notebooks"),
         (["review", "SAMPLE", "--config", "none.toml"], "none.toml: cannot be read"),
-        (["review", "SAMPLE", "SAMPLE", "--no-notebooks"], "two sessions are named"),
+        (["review", "SAMPLE", "SAMPLE", "--no-notebooks", "--no-arm"], "two sessions are named"),
         (["import", "excel", "a", "b"], "excel"),
         (["simulate", "out", "--symbols", "0"], "symbols"),
         (["explain", "9.9.9"], "9.9.9: no such item"),
@@ -176,7 +176,7 @@ def test_a_fault_of_our_own_is_exit_4_and_never_a_verdict(
         raise RuntimeError("a fault")
 
     monkeypatch.setattr(mmverify.command, "assemble", broken)
-    assert main(["review", str(sample), *NINE, "--no-notebooks"]) == 4
+    assert main(["review", str(sample), *NINE, "--no-notebooks", "--no-arm"]) == 4
     assert "a fault of mmverify" in capsys.readouterr().err
     assert not (here / "reports").exists()
 
@@ -185,13 +185,15 @@ def test_strict_turns_conditions_into_exit_1(here: Path, sample: Path) -> None:
     thin = here / "thin"
     shutil.copytree(sample, thin)
     (thin / "signals.csv").unlink()
-    assert main(["review", str(thin), "--focus", "3.3.2", "--no-notebooks"]) == 3
-    assert main(["review", str(thin), "--focus", "3.3.2", "--no-notebooks", "--strict"]) == 1
+    assert main(["review", str(thin), "--focus", "3.3.2", "--no-notebooks", "--no-arm"]) == 3
+    assert main(["review", str(thin), "--focus", "3.3.2", "--no-notebooks", "--no-arm", "--strict"]) == 1
 
 
 def test_several_sessions_are_one_review(here: Path, sample: Path) -> None:
     other = altered(sample, here / "other", "session.toml", 'cost_basis = "fifo"', 'cost_basis = "lifo"')
-    assert main(["review", str(sample), str(other), "--focus", "1.3.1", "--no-notebooks", "--out", "two"]) == 1
+    assert (
+        main(["review", str(sample), str(other), "--focus", "1.3.1", "--no-notebooks", "--no-arm", "--out", "two"]) == 1
+    )
     data = json.loads((here / "two/assessment.json").read_text())
     assert data["session"] == "sample + other"
     assert {finding["session"] for finding in data["findings"]} == {"other"}
@@ -217,7 +219,7 @@ def test_vectors_are_exported_counted_and_judge_answers(here: Path, capsys: pyte
 
 @pytest.mark.notebook
 def test_notebooks_come_to_the_same_assessment(here: Path, sample: Path) -> None:
-    assert main(["review", str(sample), *NINE, "--no-notebooks", "--out", "plain"]) == 0
+    assert main(["review", str(sample), *NINE, "--no-notebooks", "--no-arm", "--out", "plain"]) == 0
     assert main(["review", str(sample), *NINE, "--out", "paged"]) == 0
     plain, paged = (json.loads((here / name / "assessment.json").read_text()) for name in ("plain", "paged"))
     del plain["times"], paged["times"]

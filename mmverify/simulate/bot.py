@@ -1,49 +1,35 @@
-"""A small market maker: it quotes, keeps its own books of what the venue told it, and claims what they say.
+"""The market maker: takes in what the venue tells it, keeps its parts informed, and records what it did.
 
-It knows only what has arrived; each claim is exact until it is rounded once, half to even, to eight digits.
+It knows only what has arrived.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from fractions import Fraction
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from random import Random
 
-from mmverify.simulate.clock import MILLISECOND, SECOND, Clock, Wire
-from mmverify.simulate.ledger import Amounts, Execution, Ledger
-from mmverify.simulate.signals import YEAR, Ema, Tape, closes, volatility, vwap
-from mmverify.simulate.venue import Market, Order, Row, Venue
+from mmverify.simulate.claims import Claims
+from mmverify.simulate.clock import MILLISECOND, SECOND, Clock
+from mmverify.simulate.connection import POLL, Connection
+from mmverify.simulate.feed import Message
+from mmverify.simulate.gateway import Gateway
+from mmverify.simulate.halts import HARD, Halts
+from mmverify.simulate.knowledge import Knowledge
+from mmverify.simulate.markets import Market, Row
+from mmverify.simulate.orders import Order, Orders
+from mmverify.simulate.policy import PARAMETERS
+from mmverify.simulate.record import Recorder
+from mmverify.simulate.risk import Risk
+from mmverify.simulate.stops import Stops
+from mmverify.simulate.trader import Trader
 
-CURRENCY = "USDT"
-CLAIM_DIGITS = 8
-CLAIM_PERIOD = 10 * SECOND
-BALANCE_PERIOD = 30 * SECOND
-QUOTE_PERIOD = 4 * SECOND
-VWAP_WINDOW = 60 * SECOND
-EMA_SPAN = 20
-BUCKET_EMA = {"span": 6, "period_ns": 10 * SECOND}
-BUCKET_EMA_BUCKETS = 12
-VOLATILITY = {"n": 12, "period_ns": 5 * SECOND, "ddof": 1}
-VOLATILITY_EXTRA = {"BTC-USDT": {"periods_per_year": 252 * 24 * 3600 // 5}}  # the others: a 365-day year
-HAIRCUTS = {"USDT": "0", "BTC": "0.05", "BNB": "0.1", "ETH": "0.08", "EUR": "0.02"}
-ORDER_QTY = {"spot": Decimal("0.02"), "linear": Decimal(200), "inverse": Decimal(12)}
-HEDGE_AT, MAX_POSITION, MAX_ORDER = 3, 10, 8  # in order quantities; hedging keeps it far below the limits
-MIN_SPREAD_BPS = Decimal(2)
-HEDGE_REACH = Decimal(40)  # beyond the best price
-MAX_SKEW_BPS = 2
-
-
-def claimed(value: Fraction | Decimal) -> Decimal:
-    """Round a claim, once, half to even."""
-    return Decimal(round(Fraction(value) * 10**CLAIM_DIGITS)).scaleb(-CLAIM_DIGITS)
-
-
-def to_step(value: Decimal, step: Decimal, rounding: str) -> Decimal:
-    """Round down or up to a whole number of ticks or lots."""
-    return (value / step).to_integral_value(rounding) * step
+WARM_UP, LAST = 3 * SECOND, 5 * SECOND
+BEFORE_MAINTENANCE, AFTER_MAINTENANCE = 1500 * MILLISECOND, 200 * MILLISECOND
+EQUITY_PERIOD = 10 * SECOND
+SNAPSHOT_PATIENCE = SECOND
+ENDED = {"expire": "EXPIRED", "exchange_cancel": "CANCELED", "liquidation": "CANCELED"}
 
 
 class Bot:
@@ -53,288 +39,255 @@ class Bot:
     ----------
     conventions : Mapping of str to str
         How it computes what it claims, as the session's [conventions] state it.
-    record : Callable
-        Called with a table's name and row for each of its claims.
+    maintenance : Sequence of (int, int)
+        The windows that the venue has announced. [ns]
     """
 
     def __init__(
-        self, clock: Clock, wire: Wire, rng: Random, venue: Venue, *,
-        conventions: Mapping[str, str], markets: Sequence[Market], record: Callable[[str, Row], None],
+        self, clock: Clock, rng: Random, gateway: Gateway, *, conventions: Mapping[str, str],
+        markets: Mapping[str, Market], maintenance: Sequence[tuple[int, int]], record: Recorder,
     ) -> None:  # fmt: skip
-        self.clock, self.wire, self.rng, self.venue = clock, wire, rng, venue
-        self.conventions, self.record = conventions, record
-        self.markets = {market.symbol: market for market in markets}
-        self.ledgers = {symbol: Ledger(m, cost_basis=conventions["cost_basis"]) for symbol, m in self.markets.items()}
-        self.tapes = {symbol: Tape(self._ema(EMA_SPAN)) for symbol in self.markets}
-        self.books: dict[str, dict[str, dict[Decimal, Decimal]]] = {s: {"bid": {}, "ask": {}} for s in self.markets}
-        self.book_heads: dict[str, Row] = {}
-        self.marks: dict[str, Row] = {}
-        self.rates: dict[tuple[str, str], Decimal] = {}
-        self.wallet: dict[str, Decimal] = {}
-        self.fills: dict[str, Row] = {}
-        self.orders = 0
-        self.hedges = 0
+        self.clock, self.rng, self.record, self.markets, self.maintenance = clock, rng, record, markets, maintenance
+        self.known = Knowledge(markets, conventions)
+        self.orders = Orders(clock, record, list(markets))
+        self.risk = Risk(clock, self.known, self.orders, record, on_reduce=self._on_reduce)
+        self.connection = Connection(
+            clock, gateway, self.orders, record, on_message=self.risk.on_message, on_reject=self._on_reject,
+            on_answer=self._on_answer,
+        )  # fmt: skip
+        self.halts = Halts(markets, on_halt=self._on_halt, on_resume=self._on_resume)
+        self.risk.halts = self.connection.halts = self.halts
+        self.trader = Trader(clock, rng, self.known, self.orders, self.connection, self.risk, self.halts, record)
+        self.stops = Stops(clock, self.known, self.halts, record, close=self.trader.close)
+        self.claims = Claims(clock, rng, self.known, record)
+        self._seen: set[str] = set()
 
     def start(self) -> None:
-        """Put the bot's rounds on the clock: quotes, claims of P&L and signals, claims of balances."""
-        for offset, symbol in enumerate(self.markets):
-            self._every(QUOTE_PERIOD, partial(self._quote, symbol), SECOND * (offset + 3))
-        self._every(CLAIM_PERIOD, self._claim, CLAIM_PERIOD)
-        self._every(BALANCE_PERIOD, self._claim_balances, BALANCE_PERIOD)
+        """Connect, and put on the clock what recurs."""
+        for channel in ("market_data", "orders"):
+            self.record("connection", {"ts_local": self.clock.now, "channel": channel, "event": "connect"})
+        self.halts.add("start")
+        self.clock.after(WARM_UP, partial(self.halts.remove, "start"))
+        self.clock.at(self.clock.end - LAST, self._shut_down)
+        for start, end in self.maintenance:
+            self.clock.at(start - BEFORE_MAINTENANCE, partial(self.halts.add, "maintenance"))
+            self.clock.at(end + AFTER_MAINTENANCE, partial(self.halts.remove, "maintenance"))
+        self.clock.every(EQUITY_PERIOD, self.risk.claim_equity, rng=self.rng)
+        self.clock.every(POLL, self._poll, rng=self.rng)
+        self.risk.start()
+        self.trader.start()
+        self.claims.start()
 
-    def _every(self, period: int, action: Callable[[], None], first: int) -> None:
-        """Act once in each period, some milliseconds after its stroke."""
+    def _shut_down(self) -> None:
+        """Withdraw everything before the session ends."""
+        row = {"ts_local": self.clock.now, "channel": "orders", "event": "safe_shutdown", "detail": "end of session"}
+        self.record("connection", row)
+        self.halts.add("shutdown")
 
-        def happen() -> None:
-            action()
-            self._every(period, action, first + period)
+    def _poll(self) -> None:
+        if not self.halts.has("maintenance", next(iter(self.markets))):
+            self.connection.poll()
 
-        self.clock.at(self.clock.start + first + self.rng.randrange(1 * MILLISECOND, 20 * MILLISECOND), happen)
+    # Halts
 
-    # What arrives
+    def _on_halt(self, symbol: str, reason: str, cancel: bool) -> None:
+        self.trader.record_halt(symbol)
+        if reason in HARD:
+            self.stops.disarm(symbol)
+        if cancel:
+            self._withdraw(symbol)
 
-    def receive(self, table: str, rows: list[Row]) -> None:
-        """Take in one message of the venue's."""
-        handlers: dict[str, Callable[[Row], None]] = {
-            "book": self._on_book,
-            "trades": self._on_trade,
-            "fills": self._on_fill,
-            "funding": self._on_funding,
-            "marks": self._on_mark,
-            "rates": self._on_rate,
-            "transfers": self._on_transfer,
-            "balances": self._on_balance,
-            "positions": lambda row: None,
-        }
-        for row in rows:
-            handlers[table](row)
-        if table == "fills":
-            symbols = {row["symbol"]: None for row in rows}
-            soon = self.clock.now + self.rng.randrange(20_000, 60_000)
-            self.clock.at(soon, partial(self._claim_positions, list(symbols)))
+    def _withdraw(self, symbol: str) -> None:
+        for order in list(self.orders.live(symbol)):
+            if order.tif != "IOC":
+                self.connection.cancel(order)
 
-    def _on_book(self, row: Row) -> None:
-        levels = self.books[row["symbol"]][row["side"]]
-        if row["qty"]:
-            levels[row["price"]] = row["qty"]
+    def _on_resume(self, symbol: str) -> None:
+        self.stops.update(symbol)
+        self.trader.wake(symbol)
+
+    def _on_reduce(self, symbol: str) -> None:
+        """Quote anew, from now on only to reduce, or to reduce no longer."""
+        self._withdraw(symbol)
+        self.trader.wake(symbol)
+
+    def pause(self, symbol: str, duration: int) -> None:
+        """Stop quoting a symbol for a while, as the operator asks. [ns]"""
+        self.halts.add("operator", symbol)
+        self.clock.after(duration, partial(self.halts.remove, "operator", symbol))
+
+    def configure(self, name: str, new: str) -> None:
+        """Change a parameter that may change while running; a critical one only while nothing is quoted."""
+        critical, hot = PARAMETERS[name][-2:]
+        if not hot:
+            self._configured(name, new, accepted=False, paused=False)
+        elif not critical:
+            self._configured(name, new, accepted=True, paused=False)
         else:
-            levels.pop(row["price"], None)
-        self.book_heads[row["symbol"]] = row
+            self.halts.add("paused")
+            self._configure_when_paused(name, new)
 
-    def _on_trade(self, row: Row) -> None:
-        """Classify a trade by the venue's aggressor; what is smaller than an order may be stays out of the signals."""
-        market = self.markets[row["symbol"]]
-        used = row["qty"] >= market.min_qty
-        reason = "" if used else "below min_qty"
-        head = {"trade_id": row["trade_id"], "symbol": market.symbol, "side": row["aggressor"]}
-        self.record("bot_trades", {**head, "used": str(used).lower(), "reason": reason})
-        if used:
-            times = {"ts_exchange": row["ts_exchange"], "ts_local": row["ts_local"]}
-            self.tapes[market.symbol].add(**times, price=row["price"], qty=row["qty"])
+    def _configure_when_paused(self, name: str, new: str) -> None:
+        if any(True for _ in self.orders.live()):
+            self.clock.after(50 * MILLISECOND, partial(self._configure_when_paused, name, new))
+        else:
+            self._configured(name, new, accepted=True, paused=True)
+            self.clock.after(200 * MILLISECOND, partial(self.halts.remove, "paused"))
 
-    def _on_mark(self, row: Row) -> None:
-        self.marks[row["symbol"]] = row
+    def _configured(self, name: str, new: str, *, accepted: bool, paused: bool) -> None:
+        row: Row = {"ts_local": self.clock.now, "name": name, "old": self.trader.parameters[name], "new": new}
+        self.record("config_events", row | {"by": "operator", "accepted": accepted, "quotes_paused": paused})
+        if accepted:
+            self.trader.parameters[name] = Decimal(new)
 
-    def _on_rate(self, row: Row) -> None:
-        self.rates[row["asset"], row["currency"]] = row["rate"]
+    # Market data
 
-    def _on_transfer(self, row: Row) -> None:
-        self.wallet[row["asset"]] += row["amount"]
+    def on_market(self, message: Message) -> None:
+        """Take in a message of the market data channel: once, whole, or not at all."""
+        if not self.connection.up["market_data"]:
+            return
+        applied = message.complete and message.message_id not in self._seen
+        self._note(message, applied=applied)
+        if not applied:
+            return
+        self._seen.add(message.message_id)
+        rows = self._arrived(message)
+        if message.table == "book":
+            self._on_book(rows)
+        for row in rows:
+            if message.table == "trades":
+                self.record("bot_trades", self.known.see_trade(row))
+            elif message.table == "marks":
+                self.known.marks[row["symbol"]] = row
+                self.risk.check_all(row["symbol"])
+                self.stops.watch(row["symbol"])
+            elif message.table == "rates":
+                self.known.rates[row["asset"], row["currency"]] = row["rate"]
+        if message.table == "rates" and self.known.wallet:
+            self.risk.claim_equity()
 
-    def _on_balance(self, row: Row) -> None:
-        """The first account message is the opening; from then on the bot keeps its own count."""
-        self.wallet.setdefault(row["asset"], row["total"])
+    def _note(self, message: Message, *, applied: bool) -> None:
+        row: Row = {"ts_local": self.clock.now, "channel": message.channel, "message_id": message.message_id}
+        row |= {"complete": message.complete, "applied": applied, "ts_exchange": message.ts_exchange}
+        self.record("messages", row)
 
-    def _on_funding(self, row: Row) -> None:
-        self.ledgers[row["symbol"]].receive_funding(Fraction(row["amount"]), self._rate(row["asset"], CURRENCY))
+    def _arrived(self, message: Message) -> list[Row]:
+        rows = [{**row, "ts_local": self.clock.now} for row in message.rows]
+        for row in rows:
+            if message.table != "reports":
+                self.record(message.table, row)
+        return rows
+
+    def _on_book(self, rows: list[Row]) -> None:
+        symbol = rows[0]["symbol"]
+        view = self.known.views[symbol]
+        waited = view.waiting
+        self.risk.check("stale", symbol)
+        self.known.see_book(symbol, rows)
+        if view.waiting and not waited:
+            self._resync(symbol)
+        elif waited and not view.waiting:
+            self._resync_row(symbol, "resync_done")
+            self.halts.remove("resync", symbol)
+        if not view.waiting:
+            self.stops.watch(symbol)
+            self.trader.on_book(symbol)
+
+    def _resync(self, symbol: str) -> None:
+        self.known.views[symbol].wait()
+        self._resync_row(symbol, "resync_start")
+        self.halts.add("resync", symbol, cancel=False)
+        self._ask_again(symbol)
+
+    def _ask_again(self, symbol: str) -> None:
+        """Ask for a snapshot until it is there."""
+        if self.known.views[symbol].waiting and self.connection.up["market_data"]:
+            self.connection.ask_depth(symbol)
+            self.clock.after(SNAPSHOT_PATIENCE, partial(self._ask_again, symbol))
+
+    def _resync_row(self, symbol: str, event: str) -> None:
+        row = {"ts_local": self.clock.now, "channel": "market_data", "event": event, "detail": symbol}
+        self.record("connection", row)
+
+    def restore_market_data(self) -> None:
+        """Take market data up again: nothing is quoted before each book was sent anew."""
+        self.connection.restore("market_data")
+        for symbol in self.markets:
+            self._resync(symbol)
+        self.halts.remove("market_data")
+
+    # Orders and account
+
+    def on_private(self, message: Message) -> None:
+        """Take in a message of the order channel."""
+        self._note(message, applied=True)
+        rows = self._arrived(message)
+        for row in rows:
+            if message.table == "fills":
+                self._on_fill(row)
+            elif message.table == "reports":
+                self._on_report(row)
+            elif message.table == "funding":
+                self.known.receive_funding(row)
+            elif message.table == "transfers":
+                self.known.receive_transfer(row)
+            elif message.table == "balances":
+                self.known.wallet.setdefault(row["asset"], row["total"])
+        if message.table == "fills":
+            for symbol in dict.fromkeys(row["symbol"] for row in rows):
+                self._after_fills(symbol)
+        elif message.table == "positions":
+            self.connection.confirmed()
 
     def _on_fill(self, row: Row) -> None:
-        """Book an execution once, however often it is reported; restate the one that a correction or bust names."""
-        if row["exec_id"] in self.fills:
+        booked, market = self.known.book(row), self.markets[row["symbol"]]
+        order = self.orders.get(row["client_order_id"])
+        extra = {"exec_id": row["exec_id"], "ts_exchange": row["ts_exchange"]}
+        if order is None:
+            order = self._adopt(row)
+        if booked is None:
+            self.orders.event(order, "partial_fill" if order.cum < order.qty else "fill", order.state, **extra)
             return
-        self.fills[row["exec_id"]] = row
-        market, ledger = self.markets[row["symbol"]], self.ledgers[row["symbol"]]
-        direction = 1 if row["side"] == "buy" else -1
-        was = self.fills.get(row["correction_of"], {"qty": Decimal(0), "price": Decimal(0)})
-        qty = Decimal(0) if row["kind"] == "bust" else row["qty"]
-        fee, base_fee = Fraction(row["fee"]), Decimal(0)
-        if market.kind == "spot" and row["fee_asset"] == market.base:
-            base_fee = row["fee"]
-            fee *= Fraction(row["price"])
-        elif row["fee_asset"] != market.settle:
-            fee *= self._rate(row["fee_asset"], market.settle)
-        rate = self._rate(market.settle, CURRENCY)
+        worth = booked.qty / booked.price if market.kind == "inverse" else booked.qty * booked.price
+        lots = market.lots(booked.qty)
         if row["correction_of"]:
-            ledger.restate(row["correction_of"], direction * qty, row["price"])
+            was = self.known.booked(row["correction_of"])
+            worth -= was.qty / was.price if market.kind == "inverse" else was.qty * was.price
+            self.orders.restate(order, qty=lots - market.lots(was.qty), worth=worth, **extra)
         else:
-            ledger.execute(row["exec_id"], Execution(direction * qty - base_fee, row["price"], rate))
-        ledger.pay_fee(fee, rate)
-        if market.kind == "spot":
-            self.wallet[market.base] += direction * (qty - was["qty"])
-            self.wallet[market.quote] -= direction * (qty * row["price"] - was["qty"] * was["price"])
-            self.wallet[row["fee_asset"]] -= row["fee"]
+            self.orders.fill(order, qty=lots, worth=worth, **extra)
+        if row["kind"] in ("liquidation", "adl"):
+            self.risk.on_forced(row["kind"], row["symbol"], row["qty"])
 
-    def _rate(self, asset: str, currency: str) -> Fraction:
-        """Last known rate: direct, else the inverse pair's, else through one currency between."""
-        if asset == currency:
-            return Fraction(1)
-        if (asset, currency) in self.rates:
-            return Fraction(self.rates[asset, currency])
-        if (currency, asset) in self.rates:
-            return 1 / Fraction(self.rates[currency, asset])
-        between = next(middle for known, middle in self.rates if known == asset)
-        return Fraction(self.rates[asset, between]) * self._rate(between, currency)
+    def _adopt(self, row: Row) -> Order:
+        """An order that the venue has opened in the bot's name."""
+        order = Order(
+            row["client_order_id"], self.markets[row["symbol"]], row["side"], None, row["order_qty"],
+            "close_long" if row["side"] == "sell" else "close_short", type="market", tif="IOC", reduce_only=True,
+            order_id=row["order_id"], origin="exchange", state="NEW", acknowledged=True,
+        )  # fmt: skip
+        self.orders.add(order)
+        return order
 
-    # Quoting
+    def _after_fills(self, symbol: str) -> None:
+        self.claims.position(symbol)
+        self.risk.check("position", symbol)
+        self.stops.update(symbol)
+        self.trader.wake(symbol)
 
-    def _best(self, symbol: str) -> tuple[Decimal, Decimal]:
-        return max(self.books[symbol]["bid"]), min(self.books[symbol]["ask"])
-
-    def _quote(self, symbol: str) -> None:
-        """Withdraw the old quotes; hedge a position that has grown too large, else quote around mid plus skew."""
-        market, position, best = self.markets[symbol], self.ledgers[symbol].position, self._best(symbol)
-        self._send(partial(self.venue.cancel, symbol))
-        unit = ORDER_QTY[market.kind]
-        if abs(position) >= HEDGE_AT * unit:
-            self._hedge(market, position, best)
+    def _on_report(self, row: Row) -> None:
+        if row["event"] == "reconcile":
+            self.connection.reconcile(row)
             return
-        tick, mid = market.tick_size, (best[0] + best[1]) / 2
-        skew = to_step(-position / unit, tick, ROUND_FLOOR)
-        half_spread = to_step(mid * MIN_SPREAD_BPS / 20_000, tick, ROUND_CEILING)
-        bid = min(to_step(mid + skew - half_spread, tick, ROUND_FLOOR), best[1] - tick)
-        ask = max(to_step(mid + skew + half_spread, tick, ROUND_CEILING), best[0] + tick)
-        head = self.book_heads[symbol]
-        row = {"ts_local": self.clock.now, "symbol": symbol, "fair_value": mid, "bid": bid, "ask": ask}
-        row |= {"bid_qty": unit, "ask_qty": unit, "half_spread": half_spread, "mid": mid, "skew": skew, "level": 0}
-        row |= {"best_bid": best[0], "best_ask": best[1], "state": "normal"}
-        self.record("quotes", {**row, "book_seq": head["seq"], "book_ts_exchange": head["ts_exchange"]})
-        self._submit(symbol, "buy", bid, unit)
-        self._submit(symbol, "sell", ask, unit)
+        order = self.orders.get(row["client_order_id"])
+        if order and order.live:
+            extra = {"ts_exchange": row["ts_exchange"], "reason": row["reason"], "origin": "exchange"}
+            self.orders.event(order, row["event"], ENDED[row["event"]], **extra)
+            self._on_answer(order)
 
-    def _hedge(self, market: Market, position: Decimal, best: tuple[Decimal, Decimal]) -> None:
-        """Take the other side at once: in turn back to flat, and through it to the other side."""
-        self.hedges += 1
-        beyond = ORDER_QTY[market.kind] * (self.hedges % 2)
-        qty = to_step(abs(position) + beyond, market.lot_size, ROUND_FLOOR)
-        if position > 0:
-            self._submit(market.symbol, "sell", best[0] - HEDGE_REACH, qty, ioc=True)
-        else:
-            self._submit(market.symbol, "buy", best[1] + HEDGE_REACH, qty, ioc=True)
+    def _on_answer(self, order: Order) -> None:
+        self.trader.on_answer(order)
 
-    def _submit(self, symbol: str, side: str, price: Decimal, qty: Decimal, *, ioc: bool = False) -> None:
-        self.orders += 1
-        self._send(partial(self.venue.submit, Order(f"mm-{self.orders}", symbol, side, price, qty, ioc)))
-
-    def _send(self, action: Callable[[], None]) -> None:
-        self.wire.carry(action, stream="orders")
-
-    # Claims
-
-    def _claim_positions(self, symbols: list[str]) -> None:
-        for symbol in symbols:
-            row = {"ts_local": self.clock.now, "symbol": symbol, "qty": self.ledgers[symbol].position, "source": "bot"}
-            self.record("positions", row)
-
-    def _claim(self) -> None:
-        self._claim_pnl()
-        for symbol in self.markets:
-            self._claim_signals(symbol)
-
-    def _claim_pnl(self) -> None:
-        """One row a symbol in its settlement currency, and their sum in the session's."""
-        by_fill = self.conventions["conversion"] == "fill"
-        parts: list[tuple[Amounts, Fraction]] = []
-        for symbol, market in self.markets.items():
-            ledger, rate = self.ledgers[symbol], self._rate(market.settle, CURRENCY)
-            price = self._unrealized_price(symbol)
-            unrealized = Fraction(0) if price is None else ledger.unrealized(price)
-            self._record_pnl(symbol, ledger.settled, unrealized, market.settle, price)
-            parts.append((ledger.converted if by_fill else ledger.settled.times(rate), unrealized * rate))
-        total = Amounts(
-            sum((amounts.realized for amounts, _ in parts), Fraction(0)),
-            sum((amounts.fees for amounts, _ in parts), Fraction(0)),
-            sum((amounts.funding for amounts, _ in parts), Fraction(0)),
-        )
-        self._record_pnl("*", total, sum((unrealized for _, unrealized in parts), Fraction(0)), CURRENCY, None)
-
-    def _record_pnl(
-        self, symbol: str, own: Amounts, unrealized: Fraction, currency: str, price: Decimal | None
-    ) -> None:
-        net = own.realized - own.fees
-        row = {"ts_local": self.clock.now, "symbol": symbol, "currency": currency, "price": price}
-        row |= {"realized": claimed(net if self.conventions["realized"] == "net" else own.realized)}
-        row |= {"unrealized": claimed(unrealized), "fees": claimed(own.fees), "funding": claimed(own.funding)}
-        self.record("pnl", {**row, "total": claimed(net + unrealized + own.funding)})
-
-    def _unrealized_price(self, symbol: str) -> Decimal | None:
-        """The price that the convention names; to exit, a long sells at the best bid, a short buys at the best ask."""
-        kind = self.conventions["unrealized_price"]
-        if kind not in ("mid", "exit"):
-            price: Decimal = self.marks[symbol][kind]
-            return price
-        (bid, ask), position = self._best(symbol), self.ledgers[symbol].position
-        if kind == "mid":
-            return (bid + ask) / 2
-        return (bid if position > 0 else ask) if position else None
-
-    def _claim_balances(self) -> None:
-        """Value each asset in the session's currency: what is owed counts in full, without a haircut."""
-        for asset, total in self.wallet.items():
-            haircut = Fraction(HAIRCUTS[asset])
-            value = Fraction(total) * self._rate(asset, CURRENCY) * (1 - haircut if total > 0 else 1)
-            row = {"ts_local": self.clock.now, "asset": asset, "total": total, "haircut": HAIRCUTS[asset]}
-            self.record("balances", {**row, "value": claimed(value), "currency": CURRENCY, "source": "bot"})
-
-    # Signals
-
-    def _ema(self, span: int) -> Ema:
-        return Ema(span=span, init=self.conventions["ema_init"])
-
-    def _claim_signals(self, symbol: str) -> None:
-        """Windows end at the last stroke of the claim period; only the running EMA ends now."""
-        tape, end = self.tapes[symbol], self.clock.now - (self.clock.now - self.clock.start) % CLAIM_PERIOD
-        start = end - VWAP_WINDOW
-        trades = tape.window(start, end)
-        newest = max((trade.ts_local for trade in trades), default=None)
-        volume = sum((trade.qty for trade in trades), Decimal(0))
-        self._record_signal(symbol, "vwap", vwap(trades), start, end, {}, newest)
-        self._record_signal(symbol, "volume", volume, start, end, {}, newest)
-        running = (self.clock.start, self.clock.now, {"span": EMA_SPAN}, tape.newest_local or None)
-        self._record_signal(symbol, "ema", tape.ema(), *running)
-        self._claim_bucket_ema(symbol, end)
-        self._claim_volatility(symbol, end)
-
-    def _claim_bucket_ema(self, symbol: str, end: int) -> None:
-        """EMA over bucket closes, published while every bucket has one."""
-        period = BUCKET_EMA["period_ns"]
-        start = end - BUCKET_EMA_BUCKETS * period
-        trades = self.tapes[symbol].window(start, end)
-        prices = [p for p in closes(trades, start=start, period=period, buckets=BUCKET_EMA_BUCKETS) if p is not None]
-        if len(prices) == BUCKET_EMA_BUCKETS:
-            newest = max(trade.ts_local for trade in trades)
-            value = self._ema(BUCKET_EMA["span"]).of(prices)
-            self._record_signal(symbol, "ema", value, start, end, BUCKET_EMA, newest)
-
-    def _claim_volatility(self, symbol: str, end: int) -> None:
-        """Volatility of n returns; an empty bucket repeats the last price, an empty first one has none to repeat."""
-        params = VOLATILITY | VOLATILITY_EXTRA.get(symbol, {})
-        period, buckets = params["period_ns"], params["n"] + 1
-        start = end - buckets * period
-        trades = self.tapes[symbol].window(start, end)
-        prices: list[Decimal] = []
-        for price in closes(trades, start=start, period=period, buckets=buckets):
-            if price is None and not prices:
-                return
-            prices.append(prices[-1] if price is None else price)
-        per_year = Decimal(params.get("periods_per_year", YEAR // period))
-        kind, newest = self.conventions["volatility"], max(trade.ts_local for trade in trades)
-        value = volatility(prices, kind=kind, ddof=params["ddof"], periods_per_year=per_year)
-        self._record_signal(symbol, "volatility", value, start, end, params, newest)
-
-    def _record_signal(
-        self, symbol: str, name: str, value: Fraction | Decimal | None, start: int, end: int,
-        params: Mapping[str, int], newest: int | None,
-    ) -> None:  # fmt: skip
-        row = {"ts_local": self.clock.now, "symbol": symbol, "name": name}
-        row |= {"window_start": start, "window_end": end, "params": json.dumps(params) if params else None}
-        self.record("signals", {**row, "value": None if value is None else claimed(value), "ts_input_max": newest})
+    def _on_reject(self, order: Order) -> None:
+        self.trader.on_reject(order.market.symbol)
+        self.risk.on_reject()

@@ -1,81 +1,92 @@
-"""Writes what was recorded as a session folder: a CSV file a table, and session.toml."""
+"""Writes the session's tables while it goes on: one CSV file each, a row as it happens."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from mmverify.simulate.bot import CURRENCY, MAX_ORDER, MAX_POSITION, MAX_SKEW_BPS, MIN_SPREAD_BPS, ORDER_QTY
-from mmverify.simulate.venue import Market, Row
+from mmverify.simulate.markets import Row
 
 COLUMNS = {
-    "instruments": "symbol kind base quote settle tick_size lot_size min_qty multiplier maker_fee taker_fee",
+    "instruments": "symbol kind base quote settle tick_size lot_size min_qty max_qty min_notional multiplier maker_fee"
+    " taker_fee book_depth order_types tifs ts_from",
     "book": "ts_exchange ts_local symbol seq prev_seq kind side price qty",
+    "bot_book": "ts_local symbol seq side level price qty",
     "trades": "ts_exchange ts_local symbol trade_id price qty aggressor",
     "bot_trades": "trade_id symbol side used reason",
-    "quotes": "ts_local symbol fair_value bid ask bid_qty ask_qty half_spread level mid skew best_bid best_ask"
-    " book_seq book_ts_exchange state",
+    "quotes": "ts_local symbol fair_value bid ask bid_qty ask_qty half_spread level mid skew volatility best_bid"
+    " best_ask book_seq book_ts_exchange state ts_expires",
+    "order_events": "ts_local ts_exchange symbol client_order_id order_id event side type tif post_only reduce_only"
+    " level price qty cum_qty leaves_qty avg_px state orig_client_order_id exec_id ts_expires reason code origin"
+    " intent",
     "fills": "ts_exchange ts_local symbol exec_id client_order_id order_id side price qty liquidity fee fee_asset"
     " fee_rate correction_of kind",
     "positions": "ts_local symbol qty source",
     "pnl": "ts_local symbol realized unrealized fees funding total price currency",
+    "equity": "ts_local equity high_water drawdown currency",
     "balances": "ts_local asset total haircut value currency source",
     "transfers": "ts_exchange ts_local asset amount kind",
     "marks": "ts_exchange ts_local symbol mark index last",
     "rates": "ts_exchange ts_local asset currency rate",
     "funding": "ts_exchange ts_local symbol rate position mark amount asset",
     "signals": "ts_local symbol name value window_start window_end params ts_input_max",
+    "risk_events": "ts_local rule event symbol side value threshold action",
+    "stops": "ts_local stop_id symbol side stop_price event price price_type",
+    "connection": "ts_local channel event detail",
+    "messages": "ts_local channel message_id complete applied ts_exchange",
+    "requests": "ts_local endpoint weight status code retry_after_ms ts_response client_order_id",
+    "latency": "path_id ts_receive ts_book ts_signal ts_send blocked_us allocations log_us",
+    "config_events": "ts_local name old new by accepted quotes_paused",
 }
 
 
-def write_session(
-    out: Path, *, tables: Mapping[str, Sequence[Row]], markets: Sequence[Market], conventions: Mapping[str, str],
-    start: int, end: int,
-) -> None:  # fmt: skip
-    """Write the folder `out`: every recorded table, the instruments, and session.toml."""
-    out.mkdir(parents=True, exist_ok=True)
-    for table, rows in {"instruments": [_instrument(market) for market in markets], **tables}.items():
-        with (out / f"{table}.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            columns = COLUMNS[table].split()
-            writer.writerow(columns)
-            writer.writerows([_text(row.get(column)) for column in columns] for row in rows)
-    text = _settings(markets=markets, conventions=conventions, start=start, end=end)
-    (out / "session.toml").write_text(text, encoding="utf-8", newline="\n")
+class Recorder:
+    """The session's folder while it is written; closed at the end of a ``with`` block.
+
+    Parameters
+    ----------
+    out : Path
+        The folder; made where it is not there.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self._held: dict[str, list[Row]] = {}
+
+    def __enter__(self) -> Recorder:
+        """Open a file a table and write its columns."""
+        self._out.mkdir(parents=True, exist_ok=True)
+        self._files = ExitStack()
+        self._columns = {table: columns.split() for table, columns in COLUMNS.items()}
+        self._writers = {}
+        for table, columns in self._columns.items():
+            file = self._files.enter_context((self._out / f"{table}.csv").open("w", newline="", encoding="utf-8"))
+            self._writers[table] = csv.writer(file, lineterminator="\n")
+            self._writers[table].writerow(columns)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write what was held back, and close the files."""
+        for table, rows in self._held.items():
+            for row in rows:
+                self(table, row)
+        self._files.close()
+
+    def __call__(self, table: str, row: Row) -> None:
+        """Write a row."""
+        self._writers[table].writerow([_text(row.get(column)) for column in self._columns[table]])
+
+    def hold(self, table: str, row: Row) -> None:
+        """Write a row at the end of the session: until then it may still be filled in."""
+        self._held.setdefault(table, []).append(row)
 
 
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return format(value, "f") if isinstance(value, Decimal) else str(value)
-
-
-def _instrument(market: Market) -> Row:
-    row = {column: getattr(market, column, "") for column in COLUMNS["instruments"].split()}
-    return row | {"maker_fee": market.fee_rates["maker"], "taker_fee": market.fee_rates["taker"]}
-
-
-def _settings(*, markets: Sequence[Market], conventions: Mapping[str, str], start: int, end: int) -> str:
-    first, last = (datetime.fromtimestamp(ts // 10**9, UTC).isoformat() for ts in (start, end))
-    lines = ["[session]", 'venue = "simulated"', 'bot = "mm"', 'bot_version = "1"', f'currency = "{CURRENCY}"']
-    lines += [f'start = "{first}"', f'end = "{last}"', 'fills_from = "venue"', 'client_order_id = "mm-[0-9]+"']
-    lines += ["", "[conventions]", *(f'{name} = "{value}"' for name, value in conventions.items())]
-    for market in markets:
-        unit = ORDER_QTY[market.kind]
-        lines += ["", f'[limits."{market.symbol}"]', f"max_position = {MAX_POSITION * unit}"]
-        lines += [f"max_order_qty = {MAX_ORDER * unit}", f"min_qty = {market.min_qty}", "max_open_orders = 4"]
-    lines += [
-        "",
-        "[quoting]",
-        f"min_spread_bps = {MIN_SPREAD_BPS}",
-        "min_edge_bps = 0",
-        f"max_skew_bps = {MAX_SKEW_BPS}",
-    ]
-    lines += ["levels = 1", "", "[risk]", "max_drawdown = 0.05", "max_daily_loss = 2000", "", "[timing]"]
-    lines += ["claim_lag_ms = 0", "book_stale_ms = 5000", "quote_max_age_ms = 10000", "ack_timeout_ms = 1000"]
-    lines += ["cancel_timeout_ms = 1000", "max_clock_skew_ms = 5", "resync_timeout_ms = 5000"]
-    return "\n".join(lines) + "\n"
+def _text(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value

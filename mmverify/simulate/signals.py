@@ -6,7 +6,6 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
-from fractions import Fraction
 from itertools import pairwise
 
 PRECISION = 50  # digits that recursions, logarithms and roots carry before the claim is rounded
@@ -71,16 +70,25 @@ class Tape:
 
     def __init__(self, ema: Ema) -> None:
         self.prints: list[Print] = []
-        self.newest_local = 0
+        self.newest_local = self.newest_exchange = 0
+        self._ticks: list[tuple[int, Decimal]] = []
         self._ema = ema
         self._states = [(0, Decimal(0), Decimal(0))]
+
+    def tick(self, ts_exchange: int, price: Decimal) -> str | None:
+        """The tick rule's side of a trade: above the last other price before it is a buy; None while there is none."""
+        place = bisect_right(self._ticks, ts_exchange, key=lambda tick: tick[0])
+        self._ticks.insert(place, (ts_exchange, price))
+        while place and self._ticks[place - 1][1] == price:
+            place -= 1
+        return None if not place else "buy" if price > self._ticks[place - 1][1] else "sell"
 
     def add(self, *, ts_exchange: int, ts_local: int, price: Decimal, qty: Decimal) -> None:
         """Take in a trade, where it belongs by the venue's time."""
         new = Print(ts_exchange, len(self.prints), ts_local, price, qty)
         del self._states[bisect_right(self.prints, new) + 1 :]
         insort(self.prints, new)
-        self.newest_local = ts_local
+        self.newest_local, self.newest_exchange = ts_local, max(ts_exchange, self.newest_exchange)
 
     def window(self, start: int, end: int) -> list[Print]:
         """Trades with start <= ts_exchange < end."""
@@ -94,11 +102,12 @@ class Tape:
         return self._ema.value(self._states[-1])
 
 
-def vwap(trades: Sequence[Print]) -> Fraction | None:
+def vwap(trades: Sequence[Print]) -> Decimal | None:
     """Sum of price x qty over sum of qty; None where nothing traded."""
-    volume = sum((trade.qty for trade in trades), Decimal(0))
-    turnover = sum((trade.price * trade.qty for trade in trades), Decimal(0))
-    return Fraction(turnover) / Fraction(volume) if volume else None
+    with localcontext(prec=PRECISION):
+        volume = sum((trade.qty for trade in trades), Decimal(0))
+        turnover = sum((trade.price * trade.qty for trade in trades), Decimal(0))
+        return turnover / volume if volume else None
 
 
 def closes(trades: Sequence[Print], *, start: int, period: int, buckets: int) -> list[Decimal | None]:

@@ -125,13 +125,11 @@ def i1_1_3(session: Recorded) -> Seen:
             order = desk.of(row) if row["event"] == "replace_request" else None
             post_only = is_true(row["post_only"]) or (order is not None and is_true(order.row["post_only"]))
             price = number(row["price"])
-            opposite = [
-                number(q["best_ask" if row["side"] == "buy" else "best_bid"]) for q in quotes_behind(session, row)
-            ]
-            bests = [best for best in opposite if best is not None]
-            if post_only and price is not None and bests:
+            is_bid = row["side"] == "buy"
+            best = _best_behind(session, row, price, is_bid)
+            if post_only and price is not None and best is not None:
                 exercised += 1
-                if all(price >= best if row["side"] == "buy" else price <= best for best in bests):
+                if price >= best if is_bid else price <= best:
                     violations.append(
                         f"{place('order_events', row)} post_only price was {row['price']}, should not take"
                     )
@@ -139,6 +137,13 @@ def i1_1_3(session: Recorded) -> Seen:
     for symbol in session.instruments:
         violations += _crossed(desk, symbol, "order_events at the end", pairs)
     return seen(exercised + len(pairs), violations)
+
+
+def _best_behind(session: Recorded, row: Row, price: Fraction | None, is_bid: bool) -> Fraction | None:
+    """Return the opposite best of the decision behind an order: the newest, of those at its price if there are any."""
+    behind = quotes_behind(session, row)
+    own = [quote for quote in behind if number(quote["bid" if is_bid else "ask"]) == price]
+    return number((own or behind)[-1]["best_ask" if is_bid else "best_bid"]) if behind else None
 
 
 def _crossed(desk: Desk, symbol: str, where: str, pairs: dict[tuple[str, str], bool]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -272,13 +272,12 @@ def i2_2_6(session: Recorded) -> Seen:
 
 
 def _moved_twice(session: Recorded, symbol: str, again: list[int]) -> list[str]:
-    """Say which claims moved as they would with a repeated report between them booked again."""
+    """Say which claims moved as they would with repeated reports between them booked again, one of them or all."""
     if not again or not reports(session, symbol):
         return []
     out, past = [], history(session, symbol)
-    twice = follow(session, symbol, booked(session, symbol, reports(session, symbol), twice=True))
     money = settle(session.instruments[symbol])
-    for (table, column, should), (_, _, wrong) in zip(_sums(session, past), _sums(session, twice), strict=True):
+    for at, (table, column, should) in enumerate(_sums(session, past)):
         claimed = claims(session, table, column, symbol)
         if table == "pnl":
             claimed = [claim for claim in claimed if own_currency(session, claim[2]) == money]
@@ -286,11 +285,21 @@ def _moved_twice(session: Recorded, symbol: str, again: list[int]) -> list[str]:
         half_unit = session.half_unit(table, column)
         for _, _, row, off in breaks(session, claimed, past, should, half_unit):
             start, end = before.get(row["#"], 0), ns(row["ts_local"])
-            if bisect_left(again, start) < bisect_right(again, end):
-                by = _between(twice, wrong, start, end) - _between(past, should, start, end)
+            between = [report for report in repeated(session, symbol) if start <= ns(report["ts_local"]) <= end]
+            for chosen in [between, *([report] for report in between)]:
+                twice = _booked_again(session, symbol, chosen)
+                by = _between(twice, _sums(session, twice)[at][2], start, end) - _between(past, should, start, end)
                 if by and abs(off - by) <= 2 * half_unit:
                     out.append(f"{place(table, row)} {column} moved {shown(off)} off, as by a repeated exec_id")
+                    break
     return out
+
+
+def _booked_again(session: Recorded, symbol: str, chosen: list[Row]) -> History:
+    """Return what would follow if these repeated reports were booked again, and no others."""
+    others = {row["#"] for row in repeated(session, symbol)} - {row["#"] for row in chosen}
+    rows = [row for row in reports(session, symbol) if row["#"] not in others]
+    return follow(session, symbol, booked(session, symbol, rows, twice=True))
 
 
 def _sums(session: Recorded, past: History) -> list[tuple[str, str, Sequence[Fraction | None]]]:

@@ -72,10 +72,16 @@ def i2_3_1(session: Recorded) -> Seen:
 
 
 def _at_limit(session: Recorded, step: Step) -> Step:
-    """Return a step as if it had been filled at its order's price."""
-    order = by_id(session).get(step.row["client_order_id"])
-    sent = [limit.price for limit in order.limits if limit.sent <= step.ts] if order else []
-    return replace(step, price=sent[-1]) if sent and sent[-1] else step
+    """Return a step as if it had been filled at the price that its order had under the id that the fill names."""
+    price = number(_prices(session).get(step.row["client_order_id"], ""))
+    return replace(step, price=price) if price else step
+
+
+@remember
+def _prices(session: Recorded) -> dict[str, str]:
+    """Return the price that each client id was sent with."""
+    sent = (row for row in session["order_events"] if row["event"] in ("submit", "replace_request"))
+    return {row["client_order_id"]: row["price"] for row in sent}
 
 
 def _limits(session: Recorded, step: Step) -> list[Fraction]:

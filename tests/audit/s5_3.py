@@ -101,6 +101,12 @@ def i5_3_3(session: Recorded) -> Seen:
                 and (now := should[step.count]) is not None
                 and was != now
             ]
+            together = {cause.ts: [other for other in causes if other.ts == cause.ts] for cause in causes}
+            causes += [
+                Cause(ts, sum((cause.amount for cause in group), Fraction(0)), group[0].fill)
+                for ts, group in together.items()
+                if len(group) > 1
+            ]
             for row, fill in put_off(session, symbol, table, column, should, causes):
                 violations.append(f"{place(table, row)} {column} was without {place('fills', fill)}, should hold it")
         quotes = [
