@@ -219,7 +219,7 @@ def test_vectors_are_exported_counted_and_judge_answers(here: Path, capsys: pyte
 
 @pytest.mark.notebook
 def test_notebooks_come_to_the_same_assessment(here: Path, sample: Path) -> None:
-    assert main(["review", str(sample), *NINE, "--no-notebooks", "--no-arm", "--out", "plain"]) == 0
+    assert main(["review", str(sample), *NINE, "--no-notebooks", "--out", "plain"]) == 0
     assert main(["review", str(sample), *NINE, "--out", "paged"]) == 0
     plain, paged = (json.loads((here / name / "assessment.json").read_text()) for name in ("plain", "paged"))
     del plain["times"], paged["times"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mmverify.checks import Check, Item, Section, sections
 from mmverify.errors import EvidenceError, NotExercised
 from mmverify.review.engine import run_check
-from mmverify.review.results import Arming, CheckRun
+from mmverify.review.results import Arming
 from mmverify.session.load import Session, with_changes
 
 if TYPE_CHECKING:
@@ -48,38 +48,51 @@ def arm(session: Session, chosen: Iterable[str], step: Callable[[str], None] = l
     for section in sections():
         for item in section.items:
             if item.id in wanted and item.checks:
-                out += [_armed(session, recording, section, item, check) for check in item.checks]
+                out += _armed(session, recording, section, item)
                 step(item.id)
     return out
 
 
-def _armed(session: Session, recording: Recording, section: Section, item: Item, check: Check) -> Arming:
+def _armed(session: Session, recording: Recording, section: Section, item: Item) -> list[Arming]:
+    """Plant one mistake after the other until every check of an item that can fire has."""
     from mmverify.defects import of_item
 
-    as_it_is = run_check(session, section, item, check)
-    if as_it_is.looked.breaches:
-        return Arming(item.id, check.name, True, "fires on the evidence as it is")
-    if not as_it_is.looked.exercised:
-        return Arming(item.id, check.name, False, "no record exercises it")
-    silent = []
+    words, silent = dict[str, str](), dict[str, list[str]]()
+    for check in item.checks:
+        as_it_is = run_check(session, section, item, check).looked
+        if as_it_is.breaches:
+            words[check.name] = "fires on the evidence as it is"
+        elif as_it_is.exercised:
+            silent[check.name] = []
+    fired = set(words)
     for each in of_item(item.id):
-        if each.evidence == "session":
-            try:
-                planted = _plant(session, recording, section, item, check, each)
-            except (NotExercised, EvidenceError):
-                continue
-            if planted.looked.breaches:
-                return Arming(item.id, check.name, True, f"fires on {each.id}")
-            silent.append(each.id)
-    words = f"does not fire on {', '.join(silent)}" if silent else "no seeded defect can be planted in this evidence"
-    return Arming(item.id, check.name, False, words)
+        waiting = [check for check in item.checks if check.name in silent and check.name not in fired]
+        if waiting and each.evidence == "session":
+            for name, fires in _plant(session, recording, section, item, waiting, each).items():
+                if fires:
+                    words[name] = f"fires on {each.id}"
+                    fired.add(name)
+                else:
+                    silent[name].append(each.id)
+    for name in set(silent) - fired:
+        tried = ", ".join(silent[name])
+        words[name] = f"does not fire on {tried}" if tried else "no seeded defect can be planted in this evidence"
+    return [
+        Arming(item.id, check.name, check.name in fired, words.get(check.name, "no record exercises it"))
+        for check in item.checks
+    ]
 
 
 def _plant(
-    session: Session, recording: Recording, section: Section, item: Item, check: Check, chosen: Defect
-) -> CheckRun:
+    session: Session, recording: Recording, section: Section, item: Item, checks: Sequence[Check], chosen: Defect
+) -> dict[str, bool]:
+    """Plant a mistake in a copy, and say which checks fire; none where it has no place in this evidence."""
     copy = recording.fresh()
-    chosen.plant(copy)
-    with TemporaryDirectory(prefix="mmverify-") as folder:
-        copy.write_changed(Path(folder))
-        return run_check(with_changes(session, Path(folder)), section, item, check)
+    try:
+        chosen.plant(copy)
+        with TemporaryDirectory(prefix="mmverify-") as folder:
+            copy.write_changed(Path(folder))
+            seeded = with_changes(session, Path(folder))
+            return {check.name: bool(run_check(seeded, section, item, check).looked.breaches) for check in checks}
+    except (NotExercised, EvidenceError):
+        return {}

@@ -173,7 +173,7 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], Path,
     simulate(other, seed=5, hours=Fraction(1, 15), symbols=2, conventions=conventions)
     copytree(SAMPLE, wrong)
     lines = (wrong / "pnl.csv").read_text().splitlines()
-    lines[1] = lines[1].replace("-0.79246404", "-0.31233596")  # the fee of 0.24006404 added, not taken off
+    lines[1] = lines[1].replace("0.01067043", "0.49069745")  # the fee of 0.24001351 added, not taken off
     (wrong / "pnl.csv").write_text("\n".join(lines) + "\n")
     bare.mkdir()
     (bare / "session.toml").write_text("[session]\n")
@@ -207,9 +207,9 @@ def test_notebooks_say_what_the_review_says(several: tuple[list[Path], Path, tup
 def test_a_wrong_total_is_worked_out_in_its_notebook(several: tuple[list[Path], Path, tuple[Any, list[str]]]) -> None:
     _, folder, (runs, _) = several
     (failed,) = [run for run in runs if run.session == "wrong" and run.check == "total_claim"]
-    assert failed.looked.breaches[0].should == "-0.79246404 USDT"
+    assert failed.looked.breaches[0].should == "0.01067043 USDT"
     text = (folder / "out" / "s1_3_pnl-wrong.ipynb").read_text()
-    assert "was -0.31233596 USDT, but should be -0.79246404 USDT" in text
+    assert "was 0.49069745 USDT, but should be 0.01067043 USDT" in text
 
 
 def test_without_evidence_nothing_is_verified(several: tuple[list[Path], Path, tuple[Any, list[str]]]) -> None:
