@@ -16,6 +16,7 @@ from mmverify.checks.claims import (
     Claims,
     Money,
     Slack,
+    Wrong,
     agrees,
     cause,
     claims_of,
@@ -409,7 +410,7 @@ def _sums(sums: Sums) -> Looked:
     judged = [row for row in sums.rows.tolist() if sums.right(row)]
     left = len(sums.rows) - len(judged)
     notes = (f"{left} * rows of {sums.name} are not judged: a symbol's row or a rate is missing",) if left else ()
-    wrong = judge(sums.column, np.array(judged, dtype=np.int64), np.full(len(judged), np.nan), sums.right, sums.slack)
+    wrong = _judge_sums(sums, judged)
     if not wrong:
         return Looked(len(judged), (), notes)
     currency = sums.currency(wrong.first)
@@ -420,6 +421,17 @@ def _sums(sums: Sums) -> Looked:
         reason=cause(sums.column, wrong, sums.suspects(), sums.slack),
     )  # fmt: skip
     return Looked(len(judged), (breach,), notes)
+
+
+def _judge_sums(sums: Sums, judged: list[int]) -> Wrong | None:
+    """Find wrong sums; each is measured against the newest rows, the ones that its arithmetic shows."""
+    rows = np.array(judged, dtype=np.int64)
+    wrong = judge(sums.column, rows, np.full(len(rows), np.nan), sums.right, sums.slack)
+    if not wrong:
+        return None
+    should = {row: sums.right(row)[0] for row in wrong.rows}
+    worst = max(wrong.rows, key=lambda row: abs(sums.column.fraction(row) - should[row]))
+    return replace(wrong, first_should=should[wrong.first], worst=worst, worst_should=should[worst])
 
 
 def grouping(session: Session) -> Looked:
@@ -535,7 +547,7 @@ def currencies_added(session: Session) -> Looked:
 def _currencies(sums: Sums) -> Looked:
     column = sums.column
     telling = [r for r in sums.rows.tolist() if (v := sums.right(r)) and not _within(column, r, v, sums.bare(r))]
-    wrong = judge(column, np.array(telling, dtype=np.int64), np.full(len(telling), np.nan), sums.right, sums.slack)
+    wrong = _judge_sums(sums, telling)
     words = "the amounts were added without converting them"
     if not wrong or not cause(column, wrong, [(words, sums.bare)], sums.slack):
         return Looked(len(telling))

@@ -97,7 +97,7 @@ def benign(like: str = "") -> Callable[[Plant], Defect]:
 
 
 def _made(plant: Plant, item: str, grade: str, also: tuple[str, ...], like: str) -> Defect:
-    name = plant.__name__.strip("_").replace("_", "-")  # type: ignore[attr-defined]
+    name = plant.__name__.strip("_").replace("_", "-")
     summary = " ".join((plant.__doc__ or "").partition("\n\n")[0].split())
     return Defect(f"{item or 'benign'}-{name}", item, grade, summary, also, like, "session", plant)
 

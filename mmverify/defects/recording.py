@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TextIO
 
+from mmverify.defects import Planted
 from mmverify.errors import NotExercised, UsageError
 
 Row = dict[str, str]
@@ -85,6 +86,24 @@ class Recording:
     def changed(self) -> dict[str, list[Row]]:
         """Return the tables that differ from what was read."""
         return {table: rows for table, rows in self._edited.items() if rows != self._rows(table)}
+
+    def planted(self, cost: Fraction | None = None, currency: str = "") -> Planted:
+        """Return what the edits so far did: where each changed table first differs, and what it costs.
+
+        Raises
+        ------
+        NotExercised
+            If nothing differs.
+        """
+        where = []
+        for table, rows in self.changed().items():
+            pairs = enumerate(zip(self._rows(table), rows, strict=False))
+            same = next((place for place, (was, now) in pairs if was != now), min(len(self._rows(table)), len(rows)))
+            where.append(f"{table}:{same + 1}")
+        where += ["session.toml"] if self.settings != self._stated else []
+        if not where:
+            raise NotExercised("no record of the session is of the kind that this mistake is made on")
+        return Planted(tuple(where), cost, currency)
 
     def write(self, out: Path) -> None:
         """Write the whole session: changed tables as CSV, the others as the files that they are."""

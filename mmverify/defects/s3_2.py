@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mmverify.defects import Planted, benign, defect
 from mmverify.defects.recording import Recording, first
-from mmverify.defects.tape import Trade, Window, misjudge
+from mmverify.defects.windows import Trade, Window, misjudge
 from mmverify.errors import NotExercised
 
 _TURNED = {"buy": "sell", "sell": "buy"}

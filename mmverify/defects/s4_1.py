@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from mmverify.defects import Planted, benign, defect
 from mmverify.defects.recording import Recording, first
-from mmverify.defects.tape import Trade, Window, misjudge
+from mmverify.defects.windows import Trade, Window, misjudge
 from mmverify.errors import NotExercised
 
 _HOUR, _MS = 3600 * 10**9, 10**6

@@ -47,7 +47,7 @@ def one_late_answer_goes_unnoticed(recording: Recording) -> Planted:
     return _unnoticed(recording, _late_answers(recording)[-1:])
 
 
-@defect("4.3.2", "deep", also="2.2.2 2.2.4")
+@defect("4.3.2", "deep", also="2.2.2 2.2.4 2.4.3")
 def order_gone_when_its_cancel_is_sent(recording: Recording) -> Planted:
     """An order is taken as gone once its cancel is sent, late in the session, and the answer never comes."""
     life = one([life for life in lives(recording) if _ends_cancelled(life)], 0.9)

@@ -34,7 +34,7 @@ def orders_before_the_book_is_back(recording: Recording) -> Planted:
     return recording.planted()
 
 
-@defect("5.2.2", "deep", also="2.4.3 1.4.3 1.2.2")
+@defect("5.2.2", "deep", also="1.2.2 1.4.3 2.4.3 5.2.1 5.2.5")
 def one_order_not_reconciled(recording: Recording) -> Planted:
     """After a reconnect one of the orders that were open is looked up only once new ones are out."""
     rows = recording.edit("order_events")

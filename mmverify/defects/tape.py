@@ -1,87 +1,260 @@
-"""What mistakes of trades and windows are made on: the trades that a claim's window holds, and the claim anew."""
+"""What mistakes of signals are made on: a claim beside the trades that it is of; and what a wrong one costs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, localcontext
 from fractions import Fraction
+from typing import Any
 
 from mmverify.defects import Planted
 from mmverify.defects.recording import Recording, Row, text
-from mmverify.errors import NotExercised
+from mmverify.simulate.signals import PRECISION, YEAR, Print, closes, volatility, vwap
+
+DAY = YEAR // 365
 
 
 @dataclass(frozen=True)
-class Trade:
-    """A trade that entered the signals."""
+class Tape:
+    """The trades that entered the signals of a symbol: as they arrived, and by the venue's time."""
 
-    ts_exchange: int
-    ts_local: int
-    price: Fraction
-    qty: Fraction
+    arrived: Sequence[Print]
+    stamped: Sequence[Print]
+
+    def window(self, start: int, end: int, known: int) -> list[Print]:
+        low = bisect_left(self.stamped, start, key=lambda trade: trade.ts_exchange)
+        high = bisect_left(self.stamped, end, key=lambda trade: trade.ts_exchange)
+        return [trade for trade in self.stamped[low:high] if trade.ts_local <= known]
 
 
 @dataclass(frozen=True)
-class Window:
-    """A claim of a VWAP or a volume: its place and row, the trades of its symbol that had arrived, in that order."""
+class Claim:
+    """A row of signals beside the trades that it may be made of."""
 
     place: int
     row: Row
-    arrived: Sequence[Trade]
+    tape: Tape
+    init: str
+    kind: str
 
     @property
-    def start(self) -> int:
-        return int(self.row["window_start"])
+    def symbol(self) -> str:
+        return self.row["symbol"]
 
     @property
-    def end(self) -> int:
-        return int(self.row["window_end"])
+    def at(self) -> int:
+        return int(self.row["ts_local"])
 
-    def trades(self) -> list[Trade]:
-        """Return the trades of the window, by the venue's clock."""
-        return [trade for trade in self.arrived if self.start <= trade.ts_exchange < self.end]
+    @property
+    def params(self) -> dict[str, Any]:
+        return dict(json.loads(self.row.get("params") or "{}"))
+
+    @property
+    def window(self) -> list[Print]:
+        start, end = int(self.row.get("window_start") or 0), int(self.row.get("window_end") or 2**63)
+        return self.tape.window(start, end, self.at)
+
+    def vwap(self) -> Decimal | None:
+        return vwap(self.window)
+
+    def ema(
+        self, *, alpha: Decimal | None = None, init: str = "", until: int = 0,
+        price: Callable[[Print], Decimal] = lambda trade: trade.price,
+    ) -> Decimal | None:  # fmt: skip
+        """The average as stated, but for what is given otherwise."""
+        params, start = self.params, int(self.row.get("window_start") or 0)
+        end = max(int(self.row.get("window_end") or 2**63), until)
+        trades = [(trade, price(trade)) for trade in self.tape.window(start, end, self.at)]
+        prices = [value for _, value in trades]
+        if "period_ns" in params:
+            priced = [Print(t.ts_exchange, t.arrival, t.ts_local, value, t.qty) for t, value in trades]
+            prices = _filled(closes(priced, start=start, period=params["period_ns"], buckets=self._buckets))
+        with localcontext(prec=PRECISION):
+            stated = Decimal(2) / (params["span"] + 1) if "span" in params else Decimal(str(params["alpha"]))
+            n = int(params.get("n") or params.get("span") or 1)
+            return _ema(prices, alpha=alpha or stated, init=init or self.init, n=n)
+
+    @property
+    def _buckets(self) -> int:
+        return (int(self.row["window_end"]) - int(self.row["window_start"])) // int(self.params["period_ns"])
+
+    @property
+    def ddof(self) -> int:
+        return int(self.params.get("ddof", 1))
+
+    @property
+    def per_year(self) -> Decimal:
+        stated = self.params.get("periods_per_year")
+        return Decimal(YEAR) / self.params["period_ns"] if stated is None else Decimal(str(stated))
+
+    @property
+    def _closes(self) -> list[Decimal | None]:
+        start, period = int(self.row["window_start"]), self.params["period_ns"]
+        return closes(self.window, start=start, period=period, buckets=self._buckets)
+
+    @property
+    def is_gapped(self) -> bool:
+        """Whether a bucket is empty, and enough of them are not."""
+        return None in self._closes and len(set(self._closes) - {None}) > 2
+
+    def volatility(
+        self, *, kind: str = "", ddof: int | None = None, per_year: Decimal | None = None, repeat: bool = True
+    ) -> Decimal | None:
+        """The volatility as stated, but for what is given otherwise."""
+        prices = _filled(self._closes) if repeat else [price for price in self._closes if price is not None]
+        return volatility(
+            prices, kind=kind or self.kind, ddof=self.ddof if ddof is None else ddof,
+            periods_per_year=self.per_year if per_year is None else per_year,
+        )  # fmt: skip
 
 
-def windows(recording: Recording, *names: str) -> Iterator[Window]:
-    """Yield the claims of these names, their rows to be changed."""
+def _filled(prices: Sequence[Decimal | None]) -> list[Decimal]:
+    """Repeat the last price where there is none."""
+    out: list[Decimal] = []
+    for price in prices:
+        if price is not None or out:
+            out.append(out[-1] if price is None else price)
+    return out
+
+
+def _ema(prices: Sequence[Decimal], *, alpha: Decimal, init: str, n: int) -> Decimal | None:
+    """Return the average of prices; of those so old that they weigh less than 1e-25 only one enters."""
+    if init == "sma":
+        if len(prices) < n:
+            return None
+        prices = [mean(prices[:n]) or Decimal(0), *prices[n:]]
+    prices = prices[-int(60 / alpha) - 1 :]
+    top, bottom = Decimal(0), Decimal(0)
+    for place, price in enumerate(prices):
+        weight = alpha if place and init != "adjusted" else Decimal(1)
+        top, bottom = (1 - alpha) * top + weight * price, (1 - alpha) * bottom + weight
+    return top / bottom if prices else None
+
+
+def mean(prices: Sequence[Decimal]) -> Decimal | None:
+    with localcontext(prec=PRECISION):
+        return sum(prices, Decimal(0)) / len(prices) if prices else None
+
+
+def _tapes(recording: Recording) -> dict[str, Tape]:
+    """Return by symbol the distinct trades that the bot did not leave out."""
     unused = {(row["symbol"], row["trade_id"]) for row in recording["bot_trades"] if row.get("used") == "false"}
-    tapes: dict[str, list[Trade]] = {}
-    for row in recording["trades"]:
-        if (row["symbol"], row.get("trade_id", "")) not in unused and row.get("ts_local") and row["ts_exchange"]:
-            trade = Trade(int(row["ts_exchange"]), int(row["ts_local"]), Fraction(row["price"]), Fraction(row["qty"]))
-            tapes.setdefault(row["symbol"], []).append(trade)
-    for place, row in enumerate(recording.edit("signals")):
-        if row["name"] in names and row.get("window_start") and row.get("window_end"):
-            ts = int(row["ts_local"])
-            yield Window(place, row, [trade for trade in tapes.get(row["symbol"], ()) if trade.ts_local <= ts])
+    trades: dict[str, list[Print]] = {}
+    met = set()
+    for n, row in enumerate(sorted(recording["trades"], key=_arrival)):
+        id = row["symbol"], row.get("trade_id") or str(n)
+        if row.get("ts_exchange") and id not in met and id not in unused:
+            stamp, price, qty = int(row["ts_exchange"]), Decimal(row["price"]), Decimal(row["qty"])
+            trades.setdefault(row["symbol"], []).append(Print(stamp, n, _arrival(row), price, qty))
+        met.add(id)
+    return {symbol: Tape(each, sorted(each)) for symbol, each in trades.items()}
 
 
-def misjudge(
-    recording: Recording, names: Sequence[str], taken: Callable[[Window], Sequence[Trade]], *, last: bool = False
-) -> Planted:
-    """Claim what the trades give that a mistake takes for the window's; of all claims that it changes, or the last.
+def _arrival(row: Mapping[str, str]) -> int:
+    return int(row.get("ts_local") or row["ts_exchange"])
 
-    Raises
-    ------
-    NotExercised
-        If it changes none.
-    """
+
+def claims_of(recording: Recording, name: str) -> list[Claim]:
+    """Return the rows of a signal, to be edited, of symbols that traded."""
+    tapes, init = _tapes(recording), recording.convention("ema_init", "first")
+    rows, kind = recording.edit("signals"), recording.convention("volatility", "log")
+    return [
+        Claim(place, row, tapes[row["symbol"]], init, kind)
+        for place, row in enumerate(rows)
+        if row["name"] == name and row["symbol"] in tapes
+    ]
+
+
+def replaced(recording: Recording, name: str, value: Callable[[Claim], Decimal | None]) -> Planted:
+    """Give every claim of a signal that has a value another one."""
+    right: Callable[[Claim], Decimal | None] = getattr(Claim, name)
+    wrong: list[tuple[Claim, Decimal | None]] = []
+    for each in claims_of(recording, name):
+        other = value(each) if each.row["value"] else None
+        if other is not None:
+            was, each.row["value"] = each.row["value"], text(Fraction(other), each.row["value"])
+            wrong += [(each, right(each))] if each.row["value"] != was else []
+    return recording.planted(*(_risk_cost if name == "volatility" else price_cost)(recording, wrong))
+
+
+def longest_value(recording: Recording) -> str:
+    """Return a cell with the most digits of the signals' values."""
+    return max((row["value"] for row in recording["signals"]), key=lambda cell: len(cell.partition(".")[2]), default="")
+
+
+# What they cost: what one order priced by them loses, what the risk of a day is misjudged by
+
+Cost = tuple[Fraction | None, str]
+
+
+def _market(recording: Recording, symbol: str) -> tuple[Mapping[str, str], str, Fraction]:
+    row = recording.instrument(symbol)
+    settle = row.get("settle") or row["base" if row["kind"] == "inverse" else "quote"]
+    return row, settle, Fraction(row.get("multiplier") or 1)
+
+
+def _limit(recording: Recording, symbol: str, name: str) -> Fraction | None:
+    value = recording.settings.get("limits", {}).get(symbol, {}).get(name)
+    return None if value is None else Fraction(str(value))
+
+
+def _order(recording: Recording, symbol: str) -> Fraction:
+    """Return the size of an order: the largest that is allowed, else the largest fill, else one unit."""
+    fills = [Fraction(row["qty"]) for row in recording["fills"] if row["symbol"] == symbol]
+    return _limit(recording, symbol, "max_order_qty") or max(fills, default=Fraction(1))
+
+
+def _between(recording: Recording, symbol: str, was: Fraction, now: Fraction) -> Fraction:
+    """Return what an order gains or loses between two prices."""
+    row, _, multiplier = _market(recording, symbol)
+    size = _order(recording, symbol) * multiplier
+    return abs(size / was - size / now) if row["kind"] == "inverse" else abs(was - now) * size
+
+
+def price_cost(recording: Recording, wrong: Sequence[tuple[Claim, Decimal | None]]) -> Cost:
+    """Return what an order priced by the claim that is furthest off gives away."""
+    found = [(_between(recording, each.symbol, *pair), _market(recording, each.symbol)[1])
+             for each, pair in _furthest(wrong)]  # fmt: skip
+    return max(found, default=(None, ""))
+
+
+def _risk_cost(recording: Recording, wrong: Sequence[tuple[Claim, Decimal | None]]) -> Cost:
+    """Return by how much the daily one-sigma move of the largest position is misjudged at most."""
     found = []
-    for window in windows(recording, *names):
-        right, wrong = _value(window, window.trades()), _value(window, taken(window))
-        if window.row["value"] == right != wrong:
-            found.append((window, wrong))
-    if not found:
-        raise NotExercised("no window of the session holds trades that this mistake would change")
-    for window, wrong in found[-1:] if last else found:
-        window.row["value"] = wrong
-    return Planted((f"signals:{(found[-1] if last else found[0])[0].place + 1}",))
+    for each, (claimed, right) in _furthest(wrong):
+        row, settle, multiplier = _market(recording, each.symbol)
+        size = (_limit(recording, each.symbol, "max_position") or _order(recording, each.symbol)) * multiplier
+        price = Fraction(each.window[-1].price)
+        daily = Fraction((DAY / (each.params["period_ns"] * float(each.per_year))) ** 0.5)
+        worth = size / price if row["kind"] == "inverse" else size * price
+        found.append((abs(claimed - right) * daily * worth, settle))
+    return max(found, default=(None, ""))
 
 
-def _value(window: Window, trades: Sequence[Trade]) -> str:
-    """Write a claim in the digits that it has, empty where there is none."""
-    volume = sum((trade.qty for trade in trades), Fraction(0))
-    like = window.row["value"]
-    if window.row["name"] == "volume":
-        return text(volume, like)
-    return text(sum((trade.price * trade.qty for trade in trades), Fraction(0)) / volume, like) if volume else ""
+def _furthest(
+    wrong: Sequence[tuple[Claim, Decimal | None]],
+) -> Iterator[tuple[Claim, tuple[Fraction, Fraction]]]:
+    """Yield by symbol the claim that is furthest off, with what it claims and what is right."""
+    pairs = [(each, (Fraction(each.row["value"]), Fraction(right))) for each, right in wrong if right is not None]
+    for symbol in dict.fromkeys(each.symbol for each, _ in pairs):
+        yield max((pair for pair in pairs if pair[0].symbol == symbol), key=lambda pair: abs(pair[1][0] - pair[1][1]))
+
+
+def peeked(recording: Recording, rows: Sequence[Row]) -> Cost:
+    """Return how far the price moved, on one order, while inputs of after a signal came in."""
+    arrived: dict[str, tuple[list[int], list[str]]] = {}
+    for trade in sorted(recording["trades"], key=_arrival):
+        times, prices = arrived.setdefault(trade["symbol"], ([], []))
+        times.append(_arrival(trade))
+        prices.append(trade["price"])
+    found = []
+    for row in rows:
+        times, prices = arrived.get(row["symbol"], ([], []))
+        known, seen = (bisect_right(times, int(row[name])) for name in ("ts_local", "ts_input_max"))
+        if known:
+            pair = Fraction(prices[known - 1]), Fraction(prices[seen - 1])
+            found.append((_between(recording, row["symbol"], *pair), _market(recording, row["symbol"])[1]))
+    return max(found, default=(None, ""))
