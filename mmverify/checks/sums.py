@@ -80,17 +80,20 @@ class Sums:
         for symbol, members in zip(self.members, self._known[row], strict=True):
             if members:
                 amount = self.column.fraction(members[0])
-                rates = self._rates.choices(self.currency(members[0]), self.currency(row), self.time(row))
-                rate = next(iter(rates), Fraction(1))
+                rate = next(iter(self._choices(members[0], row)), Fraction(1))
                 value = next(iter(self._part(symbol, members[0], row)), amount * rate)
                 out.append((self.table.where(members[0]), amount, value / amount if amount else rate))
         return out
 
     def slack(self, row: int) -> Fraction:
-        """Half a unit of each part, times its rate."""
+        """Half a unit of each part, times the rate known at the claim; of an amount that nearly cancels, too."""
         known = [members[0] for members in self._known[row] if members]
-        weights = [rate for _, _, rate in self.parts(row)]
+        weights = [max(self._choices(member, row), default=Fraction(1)) for member in known]
         return sum((self.column.tolerance(r) * w for r, w in zip(known, weights, strict=True)), Fraction(0))
+
+    def _choices(self, member: int, row: int) -> list[Fraction]:
+        """Return the rates that a symbol's row may be converted at for a ``*`` row."""
+        return self._rates.choices(self.currency(member), self.currency(row), self.time(row))
 
     @cached_property
     def right(self) -> Callable[[int], list[Fraction]]:

@@ -70,7 +70,7 @@ def exit_booked_at_the_price_of_the_fill_before(recording: Recording) -> Planted
 # 1.3.2
 
 
-@defect("1.3.2", "gross", also="2.3.2")
+@defect("1.3.2", "gross", also="1.2.4 2.3.2")
 def valued_at_another_price_type(recording: Recording) -> Planted:
     """Positions are valued at the last price, at the mark where the last price is stated."""
     kind = "mark" if recording.convention("unrealized_price", "mark") == "last" else "last"
@@ -238,7 +238,7 @@ def stale_row_of_a_symbol_in_the_sum(recording: Recording) -> Planted:
     return recording.planted(cost, pnl.session_currency(recording))
 
 
-@defect("1.3.4", "gross", also="1.3.1 1.3.2")
+@defect("1.3.4", "gross", also="1.3.1 1.3.2 1.3.3")
 def order_booked_at_the_mean_of_its_prices(recording: Recording) -> Planted:
     """Fills of an order that come together are booked at the mean of their prices, whatever each was of."""
     believed = [dict(row) for row in recording["fills"]]
