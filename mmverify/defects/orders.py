@@ -36,10 +36,12 @@ class Leg:
 
     @property
     def sent(self) -> Row:
+        """The row that asked for it."""
         return self.rows[0]
 
     @property
     def ts(self) -> int:
+        """When it was asked for. [ns]"""
         return int(self.sent["ts_local"])
 
     @property

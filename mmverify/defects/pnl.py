@@ -156,6 +156,7 @@ def valued_balances(recording: Recording) -> Iterator[tuple[Row, Fraction, Fract
 
 
 def revalue(recording: Recording, row: Row, value: Fraction) -> Cost:
+    """Claim another value of a balance; return by how much, and in what."""
     was, row["value"] = Fraction(row["value"]), text(value, row["value"])
     return abs(Fraction(row["value"]) - was), row.get("currency") or session_currency(recording)
 

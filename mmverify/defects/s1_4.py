@@ -260,7 +260,7 @@ def breaker_trips_only_above(recording: Recording) -> Planted:
     """One breaker does not trip at its threshold, only above it."""
     rows, breakers = recording.edit("risk_events"), _breakers(recording)
     last = max((int(row["ts_local"]) for row in recording["order_events"] if row["event"] == "submit"), default=0)
-    at = first(rows, lambda row: _is_exact(row) and row["rule"] in breakers and int(row["ts_local"]) < last)
+    at = first(rows, lambda row: _is_at_threshold(row) and row["rule"] in breakers and int(row["ts_local"]) < last)
     trip = rows.pop(at)
     reset = next((row for row in rows[at:] if row["event"] == "reset" and _is_same(trip, row)), None)
     rows[:] = [row for row in rows if row is not reset]
@@ -345,7 +345,7 @@ def _trips(recording: Recording) -> list[Row]:
     ]
 
 
-def _is_exact(row: Mapping[str, str]) -> bool:
+def _is_at_threshold(row: Mapping[str, str]) -> bool:
     """Whether a row is a trip at the very threshold."""
     is_stated = row["event"] == "trip" and row.get("value") and row.get("threshold")
     return bool(is_stated) and Fraction(row["value"]) == Fraction(row["threshold"])

@@ -25,6 +25,7 @@ class Tape:
     stamped: Sequence[Print]
 
     def window(self, start: int, end: int, known: int) -> list[Print]:
+        """Return the trades of a window, by the venue's clock, that had arrived at `known`."""
         low = bisect_left(self.stamped, start, key=lambda trade: trade.ts_exchange)
         high = bisect_left(self.stamped, end, key=lambda trade: trade.ts_exchange)
         return [trade for trade in self.stamped[low:high] if trade.ts_local <= known]
@@ -42,22 +43,27 @@ class Claim:
 
     @property
     def symbol(self) -> str:
+        """The market."""
         return self.row["symbol"]
 
     @property
     def at(self) -> int:
+        """When it was claimed. [ns]"""
         return int(self.row["ts_local"])
 
     @property
     def params(self) -> dict[str, Any]:
+        """What the row says of how it was computed."""
         return dict(json.loads(self.row.get("params") or "{}"))
 
     @property
     def window(self) -> list[Print]:
+        """The trades that it is of."""
         start, end = int(self.row.get("window_start") or 0), int(self.row.get("window_end") or 2**63)
         return self.tape.window(start, end, self.at)
 
     def vwap(self) -> Decimal | None:
+        """Return the VWAP of its window."""
         return vwap(self.window)
 
     def ema(
@@ -83,10 +89,12 @@ class Claim:
 
     @property
     def ddof(self) -> int:
+        """Degrees of freedom that are taken off."""
         return int(self.params.get("ddof", 1))
 
     @property
     def per_year(self) -> Decimal:
+        """Periods a year, as stated or of 365 days."""
         stated = self.params.get("periods_per_year")
         return Decimal(YEAR) / self.params["period_ns"] if stated is None else Decimal(str(stated))
 
@@ -135,6 +143,7 @@ def _ema(prices: Sequence[Decimal], *, alpha: Decimal, init: str, n: int) -> Dec
 
 
 def mean(prices: Sequence[Decimal]) -> Decimal | None:
+    """Return the plain average, None of nothing."""
     with localcontext(prec=PRECISION):
         return sum(prices, Decimal(0)) / len(prices) if prices else None
 
