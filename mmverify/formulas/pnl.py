@@ -404,7 +404,7 @@ REALIZED_PNL = Formula(
     name="realized_pnl",
     tex=r"R = \sum_\text{closed} (p_\text{exit} - p_\text{entry}) \, q \, d \, m"
     r" \quad\text{(inverse: } (1/p_\text{entry} - 1/p_\text{exit}) \, q \, d \, m \text{)}",
-    units={"fills": "(side, quote/base, base)", "multiplier": "1", "return": "quote (inverse: base)"},
+    units={"fills": "(side, quote/base, base (inverse: quote))", "multiplier": "1", "return": "quote (inverse: base)"},
     exact=realized_pnl_exact,
     fast=realized_pnl,
     error_bound="exact for fifo and lifo unless inverse, else 1e-39 of the notional of all fills",

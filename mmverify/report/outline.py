@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from mmverify.checks import items as all_items
 from mmverify.review.results import Assessment, Finding, ItemResult
 
+_NAMES = 12
 #: The statuses of an item, in the order that a reader wants them, as words.
 STATUSES = {
     "failed": "failed", "not_assessed": "not assessed", "verified": "verified", "attested": "attested",
@@ -30,14 +31,19 @@ def one_line(text: str) -> str:
     return " ".join(visible(text).split())
 
 
+def focus_names(assessment: Assessment) -> str:
+    """Return what the review was limited to, many names cut short."""
+    names = [one_line(name) for name in assessment.focus]
+    return ", ".join(names if len(names) <= _NAMES else [*names[:3], "…", f"{names[-1]} ({len(names)} names)"])
+
+
 def focus_line(assessment: Assessment) -> str:
     """Return the sentence that says what the review was limited to, empty where it was not."""
     if not assessment.focus:
         return ""
-    names = ", ".join(one_line(name) for name in assessment.focus)
     return (
-        f"Focus: {names}. Only {len(assessment.items)} of the {len(all_items())} items were reviewed; "
-        "the status is theirs alone."
+        f"Focus: {focus_names(assessment)}. Only {len(assessment.items)} of the {len(all_items())} items were "
+        "reviewed; the status is theirs alone."
     )
 
 

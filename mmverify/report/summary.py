@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmverify.report.outline import visible
+from mmverify.report.outline import focus_names, visible
 from mmverify.review.results import Assessment
 
 _SHOWN = 10
@@ -29,6 +29,6 @@ def _lines(assessment: Assessment, out: Path) -> Iterator[str]:
     yield from (f"the review itself failed: {error}" for error in assessment.errors)
     counts = ", ".join(f"{count} {name}" for name, count in assessment.counts.items())
     verified = sum(item.status == "verified" for item in assessment.items)
-    within = f" (focus: {', '.join(assessment.focus)})" if assessment.focus else ""
+    within = f" (focus: {focus_names(assessment)})" if assessment.focus else ""
     yield f"{assessment.status}{within}: {verified} of {len(assessment.items)} items verified; findings: {counts}"
     yield f"report: {out / 'index.html'}"
