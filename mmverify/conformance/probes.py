@@ -23,6 +23,7 @@ from mmverify.conformance.target import IMPORT_SECONDS, Target
 
 _IDS, _FRESH = 2000, 200
 _WARM, _WATCHED, _MEASURED, _ROUNDS = 300, 20, 1500, 3
+_FLOW_SECONDS = 30.0  # for that many calls, under measurement
 _GROWTH = 0.5  # blocks a call: one that stays is 1
 _BLOCKING = (
     "open", "socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo",
@@ -48,7 +49,7 @@ print(json.dumps(ids))
 def order_ids(target: Target, case: Case) -> Seen:
     """Look for an id given twice, here or by two fresh processes of the same bot."""
     items, should = ("2.1.5",), "an id that no process gave before"
-    outcome = target.watch(lambda: [target.exposed["order_id"]() for _ in range(_IDS)])
+    outcome = target.watch(lambda: [target.exposed["order_id"]() for _ in range(_IDS)], seconds=_FLOW_SECONDS)
     ids = outcome.value
     if outcome.kind != "value" or not all(isinstance(one, str | int) for one in ids):
         return Seen(items, Failure("2.1.5", "order_id()", str(outcome)[:200], "a new id", outcome=outcome))
@@ -202,7 +203,7 @@ def book_update(target: Target, case: Case) -> Seen:
         return calls
 
     for count in (1, _WARM):  # the first call may import what it needs
-        outcome = target.watch(run(count))
+        outcome = target.watch(run(count), seconds=_FLOW_SECONDS)
         if outcome.kind != "value":
             return Seen(
                 ("4.2.2",), Failure("4.2.2", text, outcome.words, "no error on a sound update", outcome=outcome)
@@ -210,7 +211,7 @@ def book_update(target: Target, case: Case) -> Seen:
     if item == "4.2.3":
         return Seen((item,), _growing(target, run, text))
     with _recorded() as (blocked, logged):
-        outcome = target.watch(run(_WATCHED))
+        outcome = target.watch(run(_WATCHED), seconds=_FLOW_SECONDS)
     if outcome.kind != "value":
         return Seen(("4.2.2",), Failure("4.2.2", text, outcome.words, "no error on a sound update", outcome=outcome))
     seen, should = (blocked, "no blocking call") if item == "4.2.2" else (logged, "nothing logged or printed")
@@ -224,7 +225,7 @@ def _counted(seen: list[str]) -> list[str]:
 
 def _growing(target: Target, run: Callable[[int], Callable[[], None]], text: str) -> Failure | None:
     """Say how many memory blocks stay of each call, the least of some rounds."""
-    growths = [target.watch(lambda: _growth(run)).value for _ in range(_ROUNDS)]
+    growths = [target.watch(lambda: _growth(run), seconds=_FLOW_SECONDS).value for _ in range(_ROUNDS)]
     growth = min((each for each in growths if each is not None), default=0.0)
     if growth < _GROWTH:
         return None

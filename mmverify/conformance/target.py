@@ -76,13 +76,15 @@ class Target:
         """Call it with its own copies of the arguments, numbers in the type that the target takes."""
         return self.watch(lambda: call(*self.given(args), **self.given(dict(kwargs or {}))))
 
-    def watch(self, call: Callable[[], Any], read: Callable[[Any], Any] | None = None) -> Outcome:
-        """Run `call` within the time of one call, and say what it came to, its result read by `read` (`plain`)."""
+    def watch(
+        self, call: Callable[[], Any], read: Callable[[Any], Any] | None = None, seconds: float = CALL_SECONDS
+    ) -> Outcome:
+        """Run `call` within `seconds`, and say what it came to, its result read by `read` (`plain`)."""
         try:
-            with limited(CALL_SECONDS):
+            with limited(seconds):
                 return Outcome("value", (read or plain)(call()))
         except Hang:
-            return Outcome("hang", words=f"no answer within {CALL_SECONDS:g} s")
+            return Outcome("hang", words=f"no answer within {seconds:g} s")
         except self.errors as error:
             return Outcome("refused", words=_raised(error))
         except (Exception, SystemExit) as error:
