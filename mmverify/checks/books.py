@@ -242,7 +242,7 @@ def ledger(session: Session, symbol: str, mistake: Mistake = RIGHT) -> Ledger:
     rows = line.rows
     price, qty, fee = table.decimals("price"), table.decimals("qty"), table.decimals("fee")
     in_base = table.words("fee_asset").is_(instrument.base)[rows] & (instrument.kind == "spot")
-    opening, more = _opening(session, instrument, line)
+    opening, more = opening_of(session, instrument, line)
     qty_scale = max(qty.scale, fee.scale if in_base.any() else 0, _digits(opening.qty))
     prices = [int(p) for p in (_order_prices(session, table, rows) if mistake.order_price else price.ints[rows])]
     direction = np.where(table.words("side").is_("buy")[rows], 1, -1)
@@ -253,7 +253,7 @@ def ledger(session: Session, symbol: str, mistake: Mistake = RIGHT) -> Ledger:
     deltas = [size - paid for size, paid in zip(sizes, base_fees, strict=True)]
     price_unit = 10**price.scale
     flaws: list[str] = []
-    segments, repeats = _restatements(table, rows, mistake, flaws)
+    segments, repeats = restatements(table, rows, mistake, flaws)
     if mistake.order_average:  # an average is finer than any fill's price
         price_unit *= GUARD
         once = ~(repeats | table.words("kind").is_("correction", "bust")[rows])
@@ -341,7 +341,7 @@ def _replay(
     return position, realized, cost
 
 
-def _restatements(
+def restatements(
     table: Table, rows: Rows, mistake: Mistake, flaws: list[str]
 ) -> tuple[list[tuple[int, int, bool]], NDArray[np.bool_]]:
     """Find repeated reports, and corrections and busts with the report that each restates."""
@@ -506,7 +506,7 @@ def cumulate(steps: Iterable[int]) -> list[int]:
 
 
 @dataclass(frozen=True)
-class _Opening:
+class Opening:
     """What was held before the first fill: one lot, and what of it is stated."""
 
     qty: Fraction
@@ -519,7 +519,7 @@ def _digits(value: Fraction) -> int:
     return next(digits for digits in count() if (value * 10**digits).denominator == 1)
 
 
-def _opening(session: Session, instrument: Instrument, line: Timeline) -> tuple[_Opening, list[str]]:
+def opening_of(session: Session, instrument: Instrument, line: Timeline) -> tuple[Opening, list[str]]:
     """Return the opening lot, and what there is to say about it."""
     first = int(line.times[0]) if len(line) else _FOREVER
     qty, price = Fraction(0), None
@@ -541,13 +541,13 @@ def _opening(session: Session, instrument: Instrument, line: Timeline) -> tuple[
         if table_name == "positions" and table.decimals("avg_px").known[row]:
             price = table.decimals("avg_px").fraction(row) or None
     if not qty or price is not None:
-        return _Opening(qty, price or Fraction(1), "stated"), []
+        return Opening(qty, price or Fraction(1), "stated"), []
     sharing = [i for i in instruments(session).values() if (i.kind, i.base) == ("spot", instrument.base)]
     if instrument.kind == "spot" and len(sharing) > 1:
-        return _Opening(Fraction(0), Fraction(1), "unknown"), [
+        return Opening(Fraction(0), Fraction(1), "unknown"), [
             f"{instrument.base} is the base of several markets: whose opening it is nothing states"
         ]
-    return _Opening(qty, Fraction(1), "without a price"), [
+    return Opening(qty, Fraction(1), "without a price"), [
         f"{instrument.symbol}: the opening position has no avg_px; P&L is assessed once it was flat"
     ]
 

@@ -77,9 +77,10 @@ class Target:
         return self.watch(lambda: call(*self.given(args), **self.given(dict(kwargs or {}))))
 
     def watch(
-        self, call: Callable[[], Any], read: Callable[[Any], Any] | None = None, seconds: float = CALL_SECONDS
+        self, call: Callable[[], Any], read: Callable[[Any], Any] | None = None, seconds: float | None = None
     ) -> Outcome:
-        """Run `call` within `seconds`, and say what it came to, its result read by `read` (`plain`)."""
+        """Run `call` within `seconds` (`CALL_SECONDS`), and say what it came to, its result read by `read` (`plain`)."""
+        seconds = CALL_SECONDS if seconds is None else seconds
         try:
             with limited(seconds):
                 return Outcome("value", (read or plain)(call()))
