@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import mmverify.command
+from mmverify.checks import items
 from mmverify.cli import main
 
 NINE = ["--focus", "1.3", "--focus", "3.3"]
@@ -55,7 +56,7 @@ def test_all_96_are_not_ready_while_items_have_no_check(here: Path, sample: Path
     data = json.loads((here / "all/assessment.json").read_text())
     assert len(data["items"]) == 96
     reasons = [item["reason"] for item in data["items"] if item["status"] == "not_assessed"]
-    assert reasons == ["no check yet"] * len(reasons) and len(reasons) == 87
+    assert reasons == ["no check yet"] * sum(not item.checks for item in items().values())
 
 
 def test_same_input_same_bytes_times_aside(here: Path, sample: Path) -> None:

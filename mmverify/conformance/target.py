@@ -79,7 +79,7 @@ class Target:
     def watch(
         self, call: Callable[[], Any], read: Callable[[Any], Any] | None = None, seconds: float | None = None
     ) -> Outcome:
-        """Run `call` within `seconds` (`CALL_SECONDS`), and say what it came to, its result read by `read` (`plain`)."""
+        """Run `call` within `seconds`, else `CALL_SECONDS`, and say what it came to, its result read by `read`."""
         seconds = CALL_SECONDS if seconds is None else seconds
         try:
             with limited(seconds):

@@ -10,6 +10,7 @@ from mmverify.defects import Planted, benign, defect
 from mmverify.defects.lives import FILLS, MILLISECOND, Life, events, ids, later, lives, number, one, put, some, ts
 from mmverify.defects.rebook import rebook
 from mmverify.defects.recording import Recording, Row, text
+from mmverify.errors import NotExercised
 
 # --- 2.2.1 ------------------------------------------------------------------------------------------------------------
 
@@ -308,6 +309,9 @@ def last_fill_called_partial(recording: Recording) -> Planted:
 def average_price_of_four_decimals(recording: Recording) -> Planted:
     """Average prices are printed with four decimals throughout."""
     for row in some([row for row in recording.edit("order_events") if row.get("avg_px")]):
+        unit = Fraction(1, 10 ** len(row["avg_px"].partition(".")[2]))
+        if abs(Fraction(row["avg_px"]) * 10_000 % 1 - Fraction(1, 2)) <= unit * 5_000:
+            raise NotExercised("an average price lies between two numbers of four decimals, as far as it is printed")
         row["avg_px"] = text(Fraction(row["avg_px"]), "0.0000")
     return recording.planted()
 
