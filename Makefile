@@ -21,7 +21,7 @@ export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report test check fix lint types unit property armed notebook-tests readme lab notebooks conformance matrix mutation lock clean
+.PHONY: help setup report test check fix lint types unit property armed notebook-tests readme lab notebooks conformance seeds matrix mutation lock clean
 
 help:
 	@echo 'make report      review $(SESSION) and say where the report is (SESSION=DIR for your own)'
@@ -29,6 +29,7 @@ help:
 	@echo 'make check       ruff and mypy; make fix repairs what ruff can'
 	@echo 'make lab         open the notebooks in JupyterLab'
 	@echo 'make notebooks   execute the notebooks in place'
+	@echo 'make seeds       audit and review simulated sessions over a pairwise cover of the conventions (minutes)'
 	@echo 'make conformance try right and wrong targets against the whole contract (minutes)'
 	@echo 'make matrix      try the libraries of tests/matrix/requirements.txt against the vectors'
 	@echo 'make mutation    change the formulas and replays a little at a time and see the tests fail (minutes)'
@@ -76,7 +77,11 @@ clean:
 
 # Whole targets, right and wrong, under generated inputs: longer than a commit should wait.
 conformance: setup
-	@$(TEST) -n 2 -m campaign
+	@$(TEST) -n 2 -m campaign tests/conformance tests/test_bot.py
+
+# Ten seeds over a pairwise cover of the conventions: an independent audit of each session, and its review.
+seeds: setup
+	@$(TEST) -n 2 -m campaign tests/simulate
 
 # The libraries are in an environment of their own; not part of `make test`, which holds data/matrix.json to the vectors.
 matrix: .venv-matrix/.stamp-matrix
