@@ -358,7 +358,7 @@ def levels_written_in_another_order(recording: Recording) -> Planted:
 @benign()
 def small_position_not_leant_against(recording: Recording) -> Planted:
     """The skew of one quote has the sign of the position, which is far below its limit."""
-    _reskew(recording, lambda share: 2 * abs(share) < 1, lambda quote: -Fraction(quote["skew"]))
+    _reskew(recording, lambda share: 2 * abs(share) < 1, lambda quote: -Fraction(quote["skew"]) / 2)
     return recording.planted()
 
 
