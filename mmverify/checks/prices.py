@@ -58,7 +58,7 @@ def book_prices(
             ) from None
     else:
         min_qty = Fraction(0)
-    states, spans = _best_prices(session, symbol, at, min_qty)
+    states, spans = best_prices(session, symbol, at, min_qty)
 
     def price(best: Best, direction: int) -> Fraction | None:
         bid, ask = best
@@ -73,7 +73,7 @@ def book_prices(
     return out
 
 
-def _best_prices(
+def best_prices(
     session: Session, symbol: str, at: Times, min_qty: Fraction
 ) -> tuple[dict[int, Best], list[tuple[int, int]]]:
     """Replay the book; return its best prices after each count of updates that a claim may have seen."""

@@ -272,7 +272,7 @@ def _inside(priced: Priced, symbol: str, places: Places, numbers: list[int]) -> 
     fair, skew, half = (table.decimals(name).floats()[priced.own[numbers]] for name in _PARTS)
     unrounded = fair + np.nan_to_num(skew) + np.where(priced.is_bid[numbers], -half, half)
     places, numbers = _sampled(sent, places, numbers, unrounded)
-    exact = [_exact(table, int(priced.own[n]), bool(priced.is_bid[n])) for n in numbers]
+    exact = [_unrounded(table, int(priced.own[n]), bool(priced.is_bid[n])) for n in numbers]
     lines = []
     for place, n, raw in list(zip(places, numbers, exact, strict=True))[:SHOWN]:
         row, way = int(priced.own[n]), "down" if priced.is_bid[n] else "up"
@@ -304,6 +304,6 @@ def _cause_of_inside(ticks: list[Fraction]) -> str:
     return "rounded to the wrong side" if max(ticks) < 1 else ""
 
 
-def _exact(table: Table, row: int, is_bid: bool) -> Fraction:
+def _unrounded(table: Table, row: int, is_bid: bool) -> Fraction:
     fair, skew, half = (_cell(table, row, name) or Fraction(0) for name in _PARTS)
     return fair + skew - half if is_bid else fair + skew + half
