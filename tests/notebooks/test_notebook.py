@@ -52,8 +52,8 @@ def test_a_frame_keeps_every_digit() -> None:
     assert frame.index.tolist() == ["funding:2"]
     # the second row of data/sessions/sample/funding.csv as it stands there
     assert frame.iloc[0]["symbol"] == "BTC-USD-PERP"
-    assert frame.iloc[0]["amount"] == "-0.00000087" and frame.iloc[0]["rate"] == "0.000029"
-    assert frame.iloc[0]["ts_exchange"].value == 1741003322283721058
+    assert frame.iloc[0]["amount"] == "-0.00000004" and frame.iloc[0]["rate"] == "0.000001"
+    assert frame.iloc[0]["ts_exchange"].value == 1741003322100359514
 
 
 def test_what_is_missing_in_a_frame_is_none() -> None:
