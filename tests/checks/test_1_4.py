@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,13 +9,12 @@ import pytest
 from audit import audit
 from audit.hand_1 import CASES, FLAT_BOOK, LIMITS, LONG, TIMING, Case, case
 from checks.hand_1_3 import amount, look, statuses
+from checks.seeded import failed, planted, simulated
 from test_audit_1 import write
 
 from mmverify.defects import Defect, defects
 from mmverify.defects.recording import Recording
-from mmverify.errors import NotExercised
-from mmverify.review.results import Assessment, Finding
-from mmverify.simulate import simulate
+from mmverify.review.results import Finding
 
 FOUR = ("1.4.1", "1.4.2", "1.4.3", "1.4.4")
 NOTIONAL = "[limits.X]\nmax_notional = 1000"
@@ -255,27 +253,7 @@ CHOSEN = {
 
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
-    folder = tmp_path_factory.mktemp("simulated")
-    for name, (seed, conventions) in CHOSEN.items():
-        simulate(folder / name, seed=seed, hours=0.2, symbols=3, conventions=conventions)
-    return {name: Recording(folder / name) for name in CHOSEN}
-
-
-def failed(assessment: Assessment) -> set[str]:
-    assert assessment.errors == ()
-    return {item.id for item in assessment.items if item.status == "failed"}
-
-
-def planted(chosen: Defect, recordings: dict[str, Recording], folder: Path) -> Iterator[Path]:
-    """Plant a mistake in two of the sessions, where they have a place for it."""
-    for name in ("5", "8-mid"):
-        copy = recordings[name].fresh()
-        try:
-            chosen.plant(copy)
-        except NotExercised:
-            continue
-        copy.write(folder / name)
-        yield folder / name
+    return simulated(tmp_path_factory.mktemp("simulated"), CHOSEN)
 
 
 def test_a_simulated_session_exercises_all_and_breaks_nothing(recordings: dict[str, Recording]) -> None:
@@ -289,7 +267,7 @@ def test_a_simulated_session_exercises_all_and_breaks_nothing(recordings: dict[s
 @pytest.mark.armed
 @pytest.mark.parametrize("chosen", SEEDED, ids=lambda each: each.id)
 def test_a_seeded_mistake_fails_its_item(chosen: Defect, recordings: dict[str, Recording], tmp_path: Path) -> None:
-    folders = list(planted(chosen, recordings, tmp_path))
+    folders = list(planted(chosen, recordings, tmp_path, ("5", "8-mid")))
     assert folders
     for folder in folders:
         items = failed(look(folder, "1.4"))
@@ -301,6 +279,6 @@ def test_a_seeded_mistake_fails_its_item(chosen: Defect, recordings: dict[str, R
 @pytest.mark.armed
 @pytest.mark.parametrize("chosen", ODD, ids=lambda each: each.id)
 def test_an_oddity_fails_nothing(chosen: Defect, recordings: dict[str, Recording], tmp_path: Path) -> None:
-    folders = list(planted(chosen, recordings, tmp_path))
+    folders = list(planted(chosen, recordings, tmp_path, ("5", "8-mid")))
     assert folders
     assert [failed(look(folder, "1.4")) for folder in folders] == [set()] * len(folders)

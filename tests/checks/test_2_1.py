@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,13 +11,12 @@ from audit.hand_1 import CASES, Case
 from checks.hand_1_3 import Row, Tables, market, statuses, table
 from checks.hand_1_3 import look as look_at
 from checks.hand_1_3 import write as write_tables
+from checks.seeded import failed, planted, simulated
 from test_audit_1 import write as write_case
 
 from mmverify.defects import Defect, defects
 from mmverify.defects.recording import Recording
-from mmverify.errors import NotExercised
 from mmverify.review.results import Assessment, Finding
-from mmverify.simulate import simulate
 
 SIX = tuple(f"2.1.{n}" for n in range(1, 7))
 ETH = "ETH-PERP"
@@ -377,27 +375,7 @@ CHOSEN = {"5": (5, None), "11-other": (11, OTHER)}
 
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
-    folder = tmp_path_factory.mktemp("simulated")
-    for name, (seed, conventions) in CHOSEN.items():
-        simulate(folder / name, seed=seed, hours=0.2, symbols=3, conventions=conventions)
-    return {name: Recording(folder / name) for name in CHOSEN}
-
-
-def failed(assessment: Assessment) -> set[str]:
-    assert assessment.errors == ()
-    return {item.id for item in assessment.items if item.status == "failed"}
-
-
-def planted(chosen: Defect, recordings: dict[str, Recording], folder: Path) -> Iterator[Path]:
-    """Plant a mistake in every session that has a place for it."""
-    for name, recording in recordings.items():
-        copy = recording.fresh()
-        try:
-            chosen.plant(copy)
-        except NotExercised:
-            continue
-        copy.write(folder / name)
-        yield folder / name
+    return simulated(tmp_path_factory.mktemp("simulated"), CHOSEN)
 
 
 def test_a_simulated_session_exercises_all_and_breaks_nothing(recordings: dict[str, Recording]) -> None:
@@ -411,7 +389,7 @@ def test_a_simulated_session_exercises_all_and_breaks_nothing(recordings: dict[s
 @pytest.mark.armed
 @pytest.mark.parametrize("chosen", SEEDED, ids=lambda each: each.id)
 def test_a_seeded_mistake_fails_its_item(chosen: Defect, recordings: dict[str, Recording], tmp_path: Path) -> None:
-    folders = list(planted(chosen, recordings, tmp_path))
+    folders = list(planted(chosen, recordings, tmp_path, CHOSEN))
     assert folders
     for folder in folders:
         items = failed(look_at(folder, "2.1"))
@@ -423,6 +401,6 @@ def test_a_seeded_mistake_fails_its_item(chosen: Defect, recordings: dict[str, R
 @pytest.mark.armed
 @pytest.mark.parametrize("chosen", ODD, ids=lambda each: each.id)
 def test_an_oddity_fails_nothing(chosen: Defect, recordings: dict[str, Recording], tmp_path: Path) -> None:
-    folders = list(planted(chosen, recordings, tmp_path))
+    folders = list(planted(chosen, recordings, tmp_path, CHOSEN))
     assert folders
     assert [failed(look_at(folder, "2.1")) for folder in folders] == [set()] * len(folders)

@@ -1,0 +1,37 @@
+"""Sessions that the tests of a section plant mistakes in, and what a review of them fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from mmverify.defects import Defect
+from mmverify.defects.recording import Recording
+from mmverify.errors import NotExercised
+from mmverify.review.results import Assessment
+from mmverify.simulate import simulate
+
+
+def simulated(folder: Path, chosen: Mapping[str, tuple[int, Mapping[str, str] | None]]) -> dict[str, Recording]:
+    """Record a session of each seed and conventions, by name."""
+    for name, (seed, conventions) in chosen.items():
+        simulate(folder / name, seed=seed, hours=0.2, symbols=3, conventions=conventions)
+    return {name: Recording(folder / name) for name in chosen}
+
+
+def failed(assessment: Assessment) -> set[str]:
+    """Return the items that failed; the review itself must not have."""
+    assert assessment.errors == ()
+    return {item.id for item in assessment.items if item.status == "failed"}
+
+
+def planted(chosen: Defect, recordings: Mapping[str, Recording], folder: Path, names: Iterable[str]) -> Iterator[Path]:
+    """Plant a mistake in every one of these sessions that has a place for it."""
+    for name in names:
+        copy = recordings[name].fresh()
+        try:
+            chosen.plant(copy)
+        except NotExercised:
+            continue
+        copy.write(folder / name)
+        yield folder / name
