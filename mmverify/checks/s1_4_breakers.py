@@ -17,7 +17,6 @@ from mmverify.checks.orderflow import flow
 from mmverify.checks.orderflow_exposure import exposure
 from mmverify.checks.orderflow_positions import executions
 from mmverify.checks.s1_4_equity import equity_table, moves
-from mmverify.checks.s1_4_limits import limit_of
 from mmverify.checks.s1_4_stops import deadline, session_end
 from mmverify.checks.s2_2_work import order_name, row_line, worth
 from mmverify.numeric import Mask, decimal_text
@@ -132,7 +131,7 @@ def _daily_loss(session: Session, breaker: Breaker) -> Iterator[Crossing]:
 
 def _position(session: Session, breaker: Breaker) -> Iterator[Crossing]:
     for symbol in session.table("instruments", "symbol").words("symbol").names:
-        limit = limit_of(session, symbol, "max_position")
+        limit = session.limit(symbol, "max_position")
         if limit:
             known = executions(session, symbol)
             needed = breaker.threshold * limit * 10**known.digits

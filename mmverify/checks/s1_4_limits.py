@@ -19,7 +19,6 @@ from mmverify.checks.orderflow_exposure import Asks, Exposure, Resting, exposure
 from mmverify.checks.prices import venue_prices
 from mmverify.numeric import Ints, Mask, decimal_text
 from mmverify.session.load import Session
-from mmverify.session.settings import exact
 
 _SHOWN = 4  # resting orders that are written out
 _NEARLY = 1 - 1e-9  # a float64 screen lets through what is this close
@@ -28,16 +27,10 @@ Floats = NDArray[np.float64]
 LIMITS = ("max_position", "max_notional", "max_open_orders")
 
 
-def limit_of(session: Session, symbol: str, name: str) -> Fraction | None:
-    """Return a limit of a symbol, or of all (``*``); None where it is not set."""
-    value = session.settings.get("limits", {}).get(symbol, {}).get(name)
-    return None if value is None else exact(value, f"limits.{symbol}.{name}")
-
-
 def pending_orders(session: Session) -> Looked:
     """No submit passes a limit together with position, open and pending orders, on its symbol or on all."""
     symbols = session.table("order_events", "symbol").words("symbol").names
-    stated = [name for name in LIMITS for symbol in (*symbols, "*") if limit_of(session, symbol, name) is not None]
+    stated = [name for name in LIMITS for symbol in (*symbols, "*") if session.limit(symbol, name) is not None]
     if not stated:
         return Looked(0, (), ("session.toml states no max_position, max_notional or max_open_orders",))
     return gather(_of_symbol(session, symbol) for symbol in symbols)
@@ -126,7 +119,7 @@ def _looks(session: Session, scope: str) -> Iterator[tuple[_Look, Fraction]]:
     of_all: dict[str, _Look] = {"max_position": _total_position, "max_notional": _total}
     of_one: dict[str, _Look] = {"max_position": _position, "max_notional": _notional}
     for name, look in {**(of_all if scope == "*" else of_one), "max_open_orders": _open_orders}.items():
-        limit = limit_of(session, scope, name)
+        limit = session.limit(scope, name)
         if limit is not None:
             yield look, limit
 

@@ -16,7 +16,6 @@ from mmverify.checks.known import Rows
 from mmverify.checks.orderflow import Flow, flow
 from mmverify.checks.orderflow_exposure import Exposure, Resting, exposure
 from mmverify.checks.orderflow_lives import codes_in
-from mmverify.checks.s1_4_limits import limit_of
 from mmverify.numeric import Mask, decimal_text
 from mmverify.replay.order_state import DONE, STATES
 from mmverify.session.load import Session
@@ -379,7 +378,7 @@ def _newest(replayed: Flow, life: int, row: int) -> int:
 def pending_cancels(session: Session) -> Looked:
     """No order passes max_position by what is left of orders that are being cancelled."""
     symbols = session.table("order_events", "symbol").words("symbol").names
-    limits = {symbol: limit_of(session, symbol, "max_position") for symbol in symbols}
+    limits = {symbol: session.limit(symbol, "max_position") for symbol in symbols}
     unset = [symbol for symbol, limit in limits.items() if limit is None]
     notes = (f"no max_position is stated for {', '.join(unset)}: not judged",) if unset else ()
     look = gather(_pending(session, symbol, limit) for symbol, limit in limits.items() if limit is not None)

@@ -17,7 +17,6 @@ from mmverify.checks.signalwork import ema_work, volatility_work, vwap_work
 from mmverify.checks.tape import tape
 from mmverify.numeric import decimal_text
 from mmverify.session.load import Session, Table, need_instruments
-from mmverify.session.settings import exact
 
 _DAY_NS = signals.YEAR_NS / 365
 _SHOWN, _SAMPLE = 5, 50
@@ -97,14 +96,9 @@ def _off(claim: Claim, right: Value) -> Fraction:
     return Fraction(0) if right is None else abs((claim.value or Fraction(0)) - Fraction(right))
 
 
-def _limit(session: Session, symbol: str, name: str) -> Fraction | None:
-    value = session.settings.get("limits", {}).get(symbol, {}).get(name)
-    return None if value is None else exact(value, f"limits.{symbol}.{name}")
-
-
 def _order_size(session: Session, symbol: str) -> tuple[Fraction, str]:
     """Return the quantity of one order that a signal may have priced, and where it is from."""
-    limit = _limit(session, symbol, "max_order_qty")
+    limit = session.limit(symbol, "max_order_qty")
     if limit is not None:
         return limit, "max_order_qty"
     fills = session.table("fills", "symbol", "qty")
@@ -137,7 +131,7 @@ def _risk_money(claim: Claim, right: Value) -> tuple[Fraction | None, str]:
     low, high = claim.window
     if right is None or how is None or low == high:
         return None, "a risk that nothing measures"
-    limit = _limit(claim.session, claim.symbol, "max_position")
+    limit = claim.session.limit(claim.symbol, "max_position")
     qty, source = _order_size(claim.session, claim.symbol) if limit is None else (limit, "max_position")
     price = Fraction(int(claim.tape.prices[high - 1]), 10**claim.tape.price_scale)
     size = qty * instrument.multiplier

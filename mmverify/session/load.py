@@ -130,6 +130,11 @@ class Session:
         value = self.settings.get(section, {}).get(name, default)
         return None if value is None else exact(value, f"{section}.{name}")
 
+    def limit(self, symbol: str, name: str) -> Fraction | None:
+        """Return a limit of a symbol, or of all (``*``), exact; None where it is not set."""
+        value = self.settings.get("limits", {}).get(symbol, {}).get(name)
+        return None if value is None else exact(value, f"limits.{symbol}.{name}")
+
     @property
     def currency(self) -> str | None:
         """The reporting currency, None where session.toml names none."""
