@@ -79,7 +79,7 @@ clean:
 conformance: setup
 	@$(TEST) -n 2 -m campaign tests/conformance tests/test_bot.py
 
-# Ten seeds over a pairwise cover of the conventions: an independent audit of each session, and its review.
+# Twenty seeds over a pairwise cover of the conventions: an independent audit of each session, and its review.
 seeds: setup
 	@$(TEST) -n 2 -m campaign tests/simulate
 

@@ -1,4 +1,4 @@
-"""Ten seeds over a pairwise cover of the conventions: every claim is true, the review of 1.3 and 3.3 finds nothing.
+"""Twenty seeds over a pairwise cover of the conventions: every claim is true, no check of the review finds anything.
 
 Every two choices of two conventions meet in one row of the cover. A row a seed is in each run; all rows of all seeds
 are a campaign of their own.
@@ -42,15 +42,15 @@ def cover() -> list[dict[str, str]]:
 
 
 ROWS = cover()
-SEEDS = range(1, 11)
+SEEDS = range(1, 21)
 
 
 def check(folder: Path, seed: int, row: dict[str, str]) -> None:
     simulate(folder, seed=seed, hours=Fraction(1, 10), symbols=1 + seed % 3, conventions=row)
     assert {item: seen.violations for item, seen in audit(folder).items() if seen.violations} == {}
-    assessment = review([open_session(folder)], focus=["1.3", "3.3"])
+    assessment = review([open_session(folder)])
     assert not assessment.findings and not assessment.errors
-    unseen = {item.id: item.reason for item in assessment.items if item.status != "verified"}
+    unseen = {item.id: item.reason for item in assessment.items if item.checks and item.status != "verified"}
     assert not unseen or seed % 3 != 2, unseen  # a session of fewer markets may lack a kind of record
 
 
