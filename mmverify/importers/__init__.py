@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def formats() -> list[str]:
     """Return the formats that can be imported, sorted."""
-    return sorted(module.name for module in iter_modules(__path__))
+    return sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
 
 
 def import_session(format: str, source: Path, out: Path) -> list[str]:
