@@ -1,0 +1,149 @@
+"""Rules on code, one file each: what a fault looks like in each language, with snippets that show it and do not."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mmverify.source.graph import Graph, Reached
+from mmverify.source.symbols import CALL, Function, matching
+
+_FOLDER = Path(__file__).parent / "rules"
+_SHOWN = 120  # letters of a line of code
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """What a rule looks for in one language.
+
+    Attributes
+    ----------
+    calls : tuple of str
+        Full names of what is called, with ``*``: ``time.sleep``, ``socket.*``, ``println!``; ``?.acquire`` is the
+        method of an object that the tree says nothing of.
+    nodes : tuple of mapping
+        Rules of ast-grep.
+    bad, good : tuple of str
+        Code that has the fault, and code that looks like it and has not.
+    """
+
+    calls: tuple[str, ...]
+    nodes: tuple[Any, ...]
+    bad: tuple[str, ...]
+    good: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A fault of code.
+
+    Attributes
+    ----------
+    id, item : str
+        The name of its file, and the item that it violates.
+    scope : {"hot_path", "code"}
+        Where it is a fault: in what the hot path reaches, or anywhere.
+    message, fix, cost : str
+        What the code does, what to do in its place, and what it costs.
+    patterns : mapping of str to Pattern
+        By language.
+    unless : str
+        A regular expression: where any code of the tree holds it, this is no fault.
+    """
+
+    id: str
+    item: str
+    scope: str
+    message: str
+    fix: str
+    cost: str
+    patterns: Mapping[str, Pattern]
+    unless: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Hit:
+    """A place that has a fault: the line, the code there, the function, and the chain of calls that reaches it."""
+
+    rule: Rule
+    function: Function
+    line: int
+    code: str
+    chain: str
+
+    @property
+    def at(self) -> str:
+        """The place."""
+        return self.function.file.at(self.line)
+
+
+@cache
+def rules() -> tuple[Rule, ...]:
+    """Return the rules of the folder, by name."""
+    return tuple(read_rule(path.stem, path.read_text(encoding="utf-8")) for path in sorted(_FOLDER.glob("*.toml")))
+
+
+def read_rule(id: str, text: str) -> Rule:
+    """Read a rule from TOML."""
+    data = tomllib.loads(text)
+    languages = {name: data.pop(name) for name in CALL if name in data}
+    patterns = {
+        name: Pattern(
+            tuple(each.get("calls", ())), tuple(each.get("nodes", ())), tuple(each["bad"]), tuple(each["good"])
+        )
+        for name, each in languages.items()
+    }
+    return Rule(id=id, patterns=patterns, **data)
+
+
+def on_path(rule: Rule, graph: Graph, reached: Iterable[Reached]) -> list[Hit]:
+    """Return where the functions that the hot path reaches have a fault."""
+    if _excused(rule, graph):
+        return []
+    return [
+        Hit(rule, each.function, line, _line(each.function, line), each.words)
+        for each in reached
+        if each.function.file.language in rule.patterns
+        for line in sorted(set(_found(rule.patterns[each.function.file.language], graph, each.function)))
+    ]
+
+
+def anywhere(rule: Rule, graph: Graph, functions: Iterable[Function]) -> list[Hit]:
+    """Return where functions have a fault, the code outside of functions among them."""
+    out = []
+    for function in functions:
+        pattern = rule.patterns.get(function.file.language)
+        if pattern is not None and _may_hold(pattern, function.file.text):
+            out += [Hit(rule, function, line, _line(function, line), "")
+                    for line in sorted(set(_found(pattern, graph, function)))]  # fmt: skip
+    return out
+
+
+def _excused(rule: Rule, graph: Graph) -> bool:
+    return bool(rule.unless) and any(re.search(rule.unless, file.text) for file in graph.tree.code)
+
+
+def _found(pattern: Pattern, graph: Graph, function: Function) -> Iterator[int]:
+    if pattern.calls:
+        for call in graph.calls(function):
+            if any(fnmatchcase(name, wanted) for name in call.outside for wanted in pattern.calls):
+                yield call.line
+    for rule in pattern.nodes:
+        yield from (node.range().start.line + 1 for node in matching(function, rule))
+
+
+def _may_hold(pattern: Pattern, text: str) -> bool:
+    """Say whether a file may have a fault at all: it holds the last word of a call, or there are rules on nodes."""
+    words = [re.split(r"[.!?*]+", call.rstrip("!*."))[-1] for call in pattern.calls]
+    return bool(pattern.nodes) or any(word in text for word in words)
+
+
+def _line(function: Function, line: int) -> str:
+    text = function.file.lines[line - 1].strip()
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
