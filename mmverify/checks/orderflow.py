@@ -143,7 +143,7 @@ class Flow:
     def is_legal(self) -> Mask:
         """Rows whose recorded state the map allows after the event; true where there is nothing to be judged."""
         table = np.array([[state in each for state in STATES] for each in self.choices], dtype=bool)
-        return np.asarray(~self.judged | table[self.choice, self.told])
+        return np.asarray(~self.judged | table.reshape(-1, len(STATES))[self.choice, self.told])
 
     # Cells in force, by the row that holds them
 

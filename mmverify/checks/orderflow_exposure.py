@@ -251,8 +251,7 @@ class Exposure:
         lives = np.unique(self.life)
         begun = lives[(flow.lives.first[lives] < row) & ((flow.done[lives] < 0) | (flow.done[lives] >= row))]
         for life in begun[begun != flow.lives.life[row]].tolist():
-            rows = flow.lives.rows_of(life)
-            at = int(rows[np.searchsorted(rows, row) - 1])
+            at = flow.lives.newest(life, row)
             standing = flow.standing(at)
             if flow.is_done[at] or flow.is_foreign[life]:
                 continue
@@ -270,28 +269,43 @@ class Exposure:
 
     def least(self, ask: int, orders: Iterable[Resting]) -> int:
         """Return the least that an ask and these others of its side may reach, by all that may have been known of."""
-        asks, orders = self.asks, list(orders)
-        return min(self._reach(ask, orders, count) for count in range(int(asks.low[ask]), int(asks.high[ask]) + 1))
+        orders = list(orders)
+        return self.reach_by(ask, orders, self.least_known(ask, orders))
 
-    def _reach(self, ask: int, orders: Iterable[Resting], count: int) -> int:
+    def least_known(self, ask: int, orders: Iterable[Resting]) -> int:
+        """Return of how many reports, of all that may have been known, `least` is."""
+        asks, orders = self.asks, list(orders)
+        counts = range(int(asks.low[ask]), int(asks.high[ask]) + 1)
+        return min(counts, key=lambda count: self.reach_by(ask, orders, count))
+
+    def reach_by(self, ask: int, orders: Iterable[Resting], count: int) -> int:
+        """Return how far an ask and these others of its side may go by the first reports."""
         asks, direction, row = self.asks, int(self.asks.direction[ask]), int(self.asks.rows[ask])
-        own, wanted = int(asks.own[ask]), int(asks.wanted[ask])
-        if self.flow.lives.previous[row] >= 0:
-            own = max(0, wanted - self._filled(int(self.flow.lives.life[row]), count, row))
+        own = self.own(ask, count)
         plain, reducing = (0, own) if asks.reduce_only[ask] else (own, 0)
         for order in orders:
             if order.direction == direction:
-                left = max(0, order.most - self._filled(order.life, count, row))
+                left = self.rest(order.life, order.most, count, row)
                 plain, reducing = (plain, reducing + left) if order.reduce_only else (plain + left, reducing)
         start = int(self._position[count]) * direction
         return (start if start >= 0 else min(0, start + reducing)) + plain
+
+    def own(self, ask: int, count: int) -> int:
+        """Return what may still be filled of an ask by the first reports."""
+        row, wanted = int(self.asks.rows[ask]), int(self.asks.wanted[ask])
+        if self.flow.lives.previous[row] < 0:
+            return wanted
+        return self.rest(int(self.flow.lives.life[row]), wanted, count, row)
+
+    def rest(self, life: int, most: int, count: int, row: int) -> int:
+        """Return what is left before a row, by the first reports, of an order of at most this quantity."""
+        return max(0, most - self._filled(life, count, row))
 
     def _filled(self, life: int, count: int, row: int) -> int:
         if self.executions.of_fills:
             filled = self.executions.filled_by(np.array([life]), np.array([count]))
             return int(filled[0]) * int(10 ** (self.digits - self.executions.digits))
-        rows = self.flow.lives.rows_of(life)
-        at = int(self.flow.cum_at[rows[np.searchsorted(rows, row) - 1]])
+        at = int(self.flow.cum_at[self.flow.lives.newest(life, row)])
         return int(self.flow.table.decimals("cum_qty").at_scale(self.digits)[at]) if at >= 0 else 0
 
 

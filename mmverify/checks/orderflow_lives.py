@@ -84,6 +84,11 @@ class Lives:
         """Return the rows of one life in file order."""
         return self.order[self._place[self.first[life]] : self._place[self.last[life]] + 1]
 
+    def newest(self, life: int, row: int) -> int:
+        """Return the newest row of a life before a row; the life began before it."""
+        rows = self.rows_of(life)
+        return int(rows[np.searchsorted(rows, row) - 1])
+
 
 def codes_in(ids: Words, among: Words) -> Rows:
     """Return, per row of one column of ids, the code that its id has in another column: -1 empty, -2 not there."""

@@ -20,7 +20,9 @@ from mmverify.review.results import Assessment
 _MASTER = "assessment.json"
 
 
-def write(assessment: Assessment, out: Path, *, sources: Sequence[Path], notebooks: Path | None) -> None:
+def write(
+    assessment: Assessment, out: Path, *, sources: Sequence[Path], tree: Path | None = None, notebooks: Path | None
+) -> None:
     """Write the report of a review, all of it or nothing.
 
     Parameters
@@ -31,6 +33,8 @@ def write(assessment: Assessment, out: Path, *, sources: Sequence[Path], noteboo
         Folder of the report; a report that is there already is replaced.
     sources : sequence of Path
         Folders of the sessions that were reviewed; the regression tests open them. None of a target alone.
+    tree : Path or None
+        Folder of the source tree that was reviewed; the regression tests read it.
     notebooks : Path or None
         Folder with the executed notebooks (.ipynb and .html), which moves into the report.
 
@@ -51,7 +55,7 @@ def write(assessment: Assessment, out: Path, *, sources: Sequence[Path], noteboo
     except OSError as error:
         raise UsageError(f"{out}: cannot be written ({error.strerror}); should be a folder of yours") from None
     try:
-        _fill(partial, assessment, folders, notebooks)
+        _fill(partial, assessment, folders, {tree.resolve().name: tree} if tree else {}, notebooks)
         if out.exists() and any(out.iterdir()):
             out.replace(old)
         partial.replace(out)
@@ -102,14 +106,16 @@ def point_latest(reports: Path, out: Path) -> None:
     link.replace(latest)
 
 
-def _fill(folder: Path, assessment: Assessment, sources: dict[str, Path], notebooks: Path | None) -> None:
+def _fill(
+    folder: Path, assessment: Assessment, sources: dict[str, Path], trees: dict[str, Path], notebooks: Path | None
+) -> None:
     pages = sorted(path.name for path in notebooks.glob("*.html")) if notebooks else []
     _put(folder / "assessment.md", markdown.render(assessment))
     _put(folder / "index.html", page.render(assessment, pages))
     _put(folder / "junit.xml", junit.render(assessment))
     if page.has_target(assessment):
         _put(folder / "matrix.html", page.render_matrix())
-    for name, text in regression.render(assessment, sources).items():
+    for name, text in regression.render(assessment, sources, trees).items():
         _put(folder / name, text)
     if notebooks:
         shutil.move(notebooks, folder / "notebooks")

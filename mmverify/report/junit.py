@@ -43,6 +43,7 @@ def _case(suite: ET.Element, section: str, item: ItemResult, findings: list[Find
         words = f"{waived}{finding.title}, at {finding.location}"
         failure = ET.SubElement(case, "failure", type=finding.severity, message=one_line(words))
         failure.text = visible("\n".join([
+            *([f"follows from {finding.follows}, {finding.link}", ""] if finding.follows else []),
             finding.description, "", finding.current, finding.correct, "",
             finding.impact.text, finding.fix, finding.test,
         ]))  # fmt: skip

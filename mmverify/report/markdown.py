@@ -17,11 +17,12 @@ def render(assessment: Assessment) -> str:
         blocks += ["**The review itself failed.** What it did not finish counts as not assessed:"]
         blocks += [_bullets(_text(error) for error in assessment.errors)]
     blocks += ["## Issues Found", "\n".join(f"- {name.capitalize()}: {n}" for name, n in assessment.counts.items())]
+    blocks += [f"{said}."] if (said := outline.headline(assessment)) else []
     must, should = outline.blocking(assessment), outline.recommended(assessment)
-    blocks += ["## Blocking Items (must fix):", _numbered([*map(_title, must), *_unseen(assessment)])]
-    blocks += map(_finding, must)
-    blocks += ["## Recommended Items (should fix):", _numbered([_title(finding) for finding in should])]
-    blocks += map(_finding, should)
+    blocks += ["## Blocking Items (must fix):", _numbered([*_titles(must), *_unseen(assessment)])]
+    blocks += [_finding(finding, assessment) for finding in must]
+    blocks += ["## Recommended Items (should fix):", _numbered(_titles(should))]
+    blocks += [_finding(finding, assessment) for finding in should]
     verified = [item for item in assessment.items if item.status == "verified"]
     blocks += ["## Verified Correct:", _bullets(map(_verified, verified))]
     blocks += ["## Sign-off Conditions:", _bullets(_conditions(assessment))]
@@ -48,7 +49,23 @@ def _title(finding: Finding) -> str:
     return f"[{finding.severity}] {finding.item} {_text(finding.title)}, at {_text(outline.summary(finding))}{waived}"
 
 
-def _finding(finding: Finding) -> str:
+def _titles(findings: Sequence[Finding]) -> list[str]:
+    """Title findings, under each root those that follow from it."""
+    return [
+        "\n".join([_title(root), *(f"   - follows from it: {_title(each)}" for each in following)])
+        for root, following in outline.nested(findings)
+    ]
+
+
+def _related(finding: Finding, assessment: Assessment) -> list[str]:
+    """Say what a finding follows from, or what follows from it."""
+    if finding.follows:
+        return [f"**Follows from:** {_code(finding.follows)}, {_text(finding.link)}"]
+    following = outline.consequences(assessment, finding)
+    return [f"**Consequences:** {', '.join(_code(each.id) for each in following)}"] if following else []
+
+
+def _finding(finding: Finding, assessment: Assessment) -> str:
     should, *work = finding.correct.split("\n")
     blocks = [
         f"### [{finding.severity}] {_text(finding.title)}",
@@ -59,6 +76,7 @@ def _finding(finding: Finding) -> str:
         f"**Financial Impact:** {_text(finding.impact.text)}",
         f"**Fix:** {_text(finding.fix)}",
         f"**Test:** {_code(finding.test)} fails on the evidence as it is and passes once it is right.",
+        *_related(finding, assessment),
     ]
     return "\n\n".join(blocks)
 

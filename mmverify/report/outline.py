@@ -58,6 +58,26 @@ def recommended(assessment: Assessment) -> tuple[Finding, ...]:
     return tuple(finding for finding in assessment.findings if id(finding) not in must)
 
 
+def headline(assessment: Assessment) -> str:
+    """Return ``5 findings, 2 root causes``, empty where each finding is a root of its own."""
+    count, roots = len(assessment.findings), assessment.roots
+    if count == roots:
+        return ""
+    return f"{count} findings, {roots} root cause{'' if roots == 1 else 's'}"
+
+
+def consequences(assessment: Assessment, finding: Finding) -> tuple[Finding, ...]:
+    """Return the findings that follow from one."""
+    return tuple(each for each in assessment.findings if each.follows == finding.id)
+
+
+def nested(findings: Sequence[Finding]) -> list[tuple[Finding, list[Finding]]]:
+    """Return findings, each with those of them that follow from it."""
+    ids = {finding.id for finding in findings}
+    roots = [finding for finding in findings if finding.follows not in ids]
+    return [(root, [each for each in findings if each.follows == root.id]) for root in roots]
+
+
 def tally(assessment: Assessment) -> dict[str, int]:
     """Return how many items came to each status, in the order of `STATUSES`, those with none left out."""
     statuses = [item.status for item in assessment.items]

@@ -36,6 +36,32 @@ def look_again(*, session: str, item: str, check: str, key: str, finding: str) -
         pytest.fail(finding, pytrace=False)
 '''
 
+_SOURCE_HEAD = '''\
+"""A finding of mmverify as a regression test: red on the source tree as it is, green once it is right.
+
+To run it on another copy of the tree, set the environment variable MMVERIFY_SOURCE to its folder.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mmverify.review.engine import review
+from mmverify.source.evidence import open_source
+
+
+def look_again(*, source: str, item: str, check: str, key: str, finding: str) -> None:
+    tree = open_source(Path(os.environ.get("MMVERIFY_SOURCE", source)))
+    assessment = review([], source=tree, focus=[item])
+    if assessment.errors:
+        pytest.fail("\\n".join(["the check itself failed:", *assessment.errors]), pytrace=False)
+    if any((each.check, each.key) == (check, key) for each in assessment.findings):
+        pytest.fail(finding, pytrace=False)
+'''
+
 _TARGET_HEAD = '''\
 """A finding of mmverify as a regression test: red on the target as it is, green once it is right."""
 
@@ -57,7 +83,7 @@ _TEST = """
 
 def test_{name}() -> None:
     look_again(
-        session={session!r},
+        {kind}={folder!r},
         item={item!r},
         check={check!r},
         key={key!r},
@@ -68,7 +94,7 @@ def test_{name}() -> None:
 """
 
 
-def render(assessment: Assessment, folders: Mapping[str, Path]) -> dict[str, str]:
+def render(assessment: Assessment, folders: Mapping[str, Path], trees: Mapping[str, Path]) -> dict[str, str]:
     """Return the regression tests of an assessment.
 
     Parameters
@@ -77,6 +103,8 @@ def render(assessment: Assessment, folders: Mapping[str, Path]) -> dict[str, str
         Whose findings they hold; findings that name the same file share it.
     folders : mapping of str to Path
         The folder of each session by its name; a target's findings carry their own code.
+    trees : mapping of str to Path
+        The folder of the source tree by its name.
 
     Returns
     -------
@@ -85,13 +113,15 @@ def render(assessment: Assessment, folders: Mapping[str, Path]) -> dict[str, str
     """
     files: dict[str, str] = {}
     for finding in assessment.findings:
-        text = files.get(finding.test, _TARGET_HEAD if finding.code else _HEAD)
+        kind = "source" if finding.session in trees and not finding.code else "session"
+        head = _TARGET_HEAD if finding.code else _SOURCE_HEAD if kind == "source" else _HEAD
+        text = files.get(finding.test, head)
         again = text.count(f"def test_{finding.check}")
         name = f"{finding.check}_{again + 1}" if again else finding.check
         files[finding.test] = text + (
             _target_test(finding, name)
             if finding.code
-            else _session_test(finding, name, folders[finding.session].resolve())
+            else _session_test(finding, name, kind, (trees if kind == "source" else folders)[finding.session].resolve())
         )
     return files
 
@@ -100,9 +130,9 @@ def _target_test(finding: Finding, name: str) -> str:
     return _TARGET_TEST.format(name=name, lines="\n    # ".join(map(one_line, _words(finding))), code=finding.code)
 
 
-def _session_test(finding: Finding, name: str, folder: Path) -> str:
+def _session_test(finding: Finding, name: str, kind: str, folder: Path) -> str:
     return _TEST.format(
-        name=name, session=str(folder), item=finding.item, check=finding.check, key=finding.key,
+        name=name, kind=kind, folder=str(folder), item=finding.item, check=finding.check, key=finding.key,
         lines="\n            ".join(f"{line!r}," for line in _words(finding)),
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from typing import Any
 
-from mmverify.checks import Breach, Looked
+from mmverify.checks import Breach, Looked, Off
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,12 @@ class CheckRun:
     Attributes
     ----------
     session : str
-        Name of the evidence: a session, or a target.
+        Name of the evidence: a session, a target, or a source tree.
     missing : tuple of str
         Tables that it needs and the session has not.
     read_notes : tuple of str
         What was noticed when it read its tables first.
-    evidence : {"session", "target"}
+    evidence : {"session", "target", "source"}
     test : str
         Code of the regression test of its finding; empty for a session, which is reviewed again.
     """
@@ -51,6 +51,7 @@ class CheckRun:
         data = asdict(self)
         for breach in data["looked"]["breaches"]:
             breach["amount"] = None if breach["amount"] is None else str(breach["amount"])
+            breach["offs"] = [[off.what, off.ts, str(off.low), str(off.high)] for off in breach["offs"]]
         return data
 
     @staticmethod
@@ -61,7 +62,8 @@ class CheckRun:
         for entry in looked["breaches"]:
             amount = None if entry["amount"] is None else Fraction(entry["amount"])
             lists = {key: tuple(value) for key, value in entry.items() if isinstance(value, list)}
-            breaches.append(Breach(**(dict(entry) | lists | {"amount": amount})))
+            offs = tuple(Off(what, ts, Fraction(low), Fraction(high)) for what, ts, low, high in entry["offs"])
+            breaches.append(Breach(**(dict(entry) | lists | {"amount": amount, "offs": offs})))
         return CheckRun(
             data["session"], data["item"], data["check"],
             Looked(looked["exercised"], tuple(breaches), tuple(looked["notes"])), tuple(data["missing"]), data["error"],
@@ -80,7 +82,10 @@ class Impact:
 
 @dataclass(frozen=True)
 class Finding:
-    """One defect, in the protocol's reporting format."""
+    """One defect, in the protocol's reporting format.
+
+    `follows` is the id of the root that it follows from, empty for a root itself; `link` says what shows it.
+    """
 
     id: str
     item: str
@@ -103,6 +108,8 @@ class Finding:
     work: tuple[str, ...]
     cause: str
     code: str = ""
+    follows: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -175,9 +182,20 @@ class Assessment:
         severities = [finding.severity for finding in self.findings]
         return {name.lower(): severities.count(name) for name in ("CRITICAL", "HIGH", "MEDIUM", "LOW")}
 
+    @property
+    def roots(self) -> int:
+        """How many findings follow from no other."""
+        return sum(not finding.follows for finding in self.findings)
+
     def to_json(self) -> dict[str, Any]:
         """Return assessment.json as plain data."""
-        head = {"version": 1, "status": self.status, "session": self.session, "counts": self.counts}
+        head = {
+            "version": 1,
+            "status": self.status,
+            "session": self.session,
+            "counts": self.counts,
+            "roots": self.roots,
+        }
         return head | {f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.name not in head}
 
 

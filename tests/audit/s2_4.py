@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 from audit.recorded import Recorded, Row, Seen, ns, number, place, seen, shown
 from audit.s1_4 import is_open
 from audit.s2_2 import told
-from audit.state import DONE, QUOTES, Order, asked, exposures, walk
+from audit.state import DONE, QUOTES, ZERO, Order, asked, exposures, walk
 
 
 def i2_4_1(session: Recorded) -> Seen:
@@ -111,10 +112,12 @@ def i2_4_4(session: Recorded) -> Seen:
         live = desk.open[ask.symbol]
         going = [order for order in live if order.cancel_open and order.side == ask.side and order is not ask.replaced]
         exercised += bool(going)
-        if going and exposures(session, ask, live) > limit >= exposures(
-            session, ask, [o for o in live if o not in going]
-        ):
-            reach = exposures(session, ask, live)
+        if not going:
+            continue
+        reach, rest = exposures(session, ask, live), [order for order in live if order not in going]
+        others = [order for order in live if order is not ask.replaced]
+        alone = exposures(session, replace(ask, qty=ZERO, replaced=None), others)
+        if reach > limit >= exposures(session, ask, rest) and (not ask.reduce_only or alone < reach):
             where = place("order_events", row)
             violations.append(
                 f"{where} may reach {shown(reach)} if {going[0].id} fills, should be within {shown(limit)}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import NamedTuple
 
 import pytest
@@ -103,35 +105,36 @@ WRONG = [
         ("1 submit a intent=quote_bid", "2 ack a NEW", "3 cancel_request a PENDING_CANCEL",
          "4 submit b intent=quote_bid price=98", "5 cancel_ack a CANCELED"),
         "order_events:4", "b was live quote_bid number 2 of X", "1 at most (quoting.levels)", "490",
-        "1 + 1 = 2, 1 more than 1", "the new order was sent before the cancel of the old one was answered", LEVELS),
+        "1. b arrives before the cancel of a: 1 + 1 = 2 quote_bid, 1 more than 1",
+        "the new order was sent before the cancel of the old one was answered", LEVELS),
     Bad("a second quote and no cancel", "2.4.3", ("1 submit a intent=quote_ask side=sell", "2 ack a NEW",
                                                  "3 submit b intent=quote_ask side=sell"),
         "order_events:3", "b was live quote_ask number 2 of X", "1 at most (quoting.levels)", "495",
-        "live before it: order_events:2 ack a", settings=LEVELS),
+        "order_events:2 a: sell, 5 left, NEW", settings=LEVELS),
     Bad("one more than mostly", "2.4.3",
         ("1 submit a intent=quote_bid", "2 submit b intent=quote_bid", "900 submit c intent=quote_bid",
          "901 cancel_ack c CANCELED"),
         "order_events:3", "c was live quote_bid number 3 of X", "2 at most (as many as are live most of the time",
         "495",
-        "2 + 1 = 3, 1 more than 2"),
+        "3. c arrives: 2 + 1 = 3 quote_bid, 1 more than 2"),
     # 6 + 6 = 12, 2 above 10: 2 x 99 = 198
     Bad("a cancelled order may still fill", "2.4.4",
         ("1 submit a qty=6", "2 ack a NEW qty=6", "3 cancel_request a PENDING_CANCEL qty=6", "4 submit b qty=6"),
         "order_events:4", "b may take the position of X to 12 with what is left of a", "max_position 10 at most", "198",
-        "with all orders of its side but those: 6; with them: 6 + 6 = 12", settings=LIMITS),
+        "1. the cancel of a arrives after its fill of 6: 0 + 6 = 6", settings=LIMITS),
     # short 4, 3 being cancelled, 4 new: 11 short, 1 above: 1 x 99
     Bad("a sale beyond the limit", "2.4.4",
         ("1 submit a qty=3 side=sell", "2 cancel_request a PENDING_CANCEL qty=3 side=sell",
          "4 submit b qty=4 side=sell"),
         "order_events:3", "b may take the position of X to -11 with what is left of a", "max_position 10 at most", "99",
-        "with all orders of its side but those: -8; with them: (-8) - 3 = -11", settings=LIMITS,
+        "2. b arrives and fills 4: (-7) - 4 = -11, 1 below -10", settings=LIMITS,
         fills=("0 e0 sell 4 100",)),
     # a replace from 2 to 5 beside 6 that are being cancelled: 11
     Bad("a replace to more", "2.4.4",
         ("1 submit a qty=6", "2 submit c qty=2", "3 cancel_request a PENDING_CANCEL qty=6",
          "4 replace_request d orig=c qty=5"),
         "order_events:4", "c may take the position of X to 11 with what is left of a", "max_position 10 at most", "99",
-        "5 + 6 = 11", settings=LIMITS),
+        "2. the replace of c arrives before its fill of 5: 6 + 5 = 11, 1 above 10", settings=LIMITS),
 ]  # fmt: skip
 
 
@@ -147,6 +150,213 @@ def test_a_mistake_is_found_and_worked(bad: Bad, tmp_path: Path) -> None:
     assert any(bad.work in line for line in work), work
     assert finding.impact.amount == (float(bad.amount) if bad.amount else None)
     assert bad.cause in finding.description
+
+
+class Race(NamedTuple):
+    """A race and its shortest story, every line of it."""
+
+    name: str
+    item: str
+    events: tuple[str, ...]
+    story: tuple[str, ...]
+    settings: str = LIMITS
+    fills: tuple[str, ...] = ()
+
+
+RACES = [
+    # 5 being cancelled and 4 new are within 10, 2 more that rest are not; of 2 and 1 that rest the 2 are enough
+    Race("one that rests is needed beside the cancel", "2.4.4",
+         ("1 submit a qty=1", "2 ack a NEW qty=1", "3 submit c qty=2", "4 ack c NEW qty=2", "5 submit d qty=5",
+          "6 cancel_request d PENDING_CANCEL qty=5", "7 submit s qty=9 side=sell", "8 submit b qty=4"),
+         ("position of X before order_events:8: 0",
+          "order_events:6 d: buy, 5 left, PENDING_CANCEL",
+          "order_events:4 c: buy, 2 left, NEW",
+          "order_events:8 b: buy, 4 left, sent now",
+          "1. the cancel of d arrives after its fill of 5: 0 + 5 = 5",
+          "2. c fills 2: 5 + 2 = 7",
+          "3. b arrives and fills 4: 7 + 4 = 11, 1 above 10",
+          "no shorter story: b and any one other may take it to 9 at most",
+          "with all 4 of its side: 12, 2 above 10",
+          "without what is being cancelled: 7, within 10")),
+    # short 4: of 5 that may only buy back, 4 fill if they come first, and 9 of a and 2 of b make 11 of 0
+    Race("what only reduces fills first", "2.4.4",
+         ("1 submit r qty=5 reduce_only=true", "2 submit a qty=9", "3 cancel_request a PENDING_CANCEL qty=9",
+          "4 submit b qty=2"),
+         ("position of X before order_events:4: -4",
+          "order_events:1 r: buy, 5 left, reduce_only, PENDING_NEW",
+          "order_events:3 a: buy, 9 left, PENDING_CANCEL",
+          "order_events:4 b: buy, 2 left, sent now",
+          "1. r arrives and fills 4 of 5, no further than flat: (-4) + 4 = 0",
+          "2. the cancel of a arrives after its fill of 9: 0 + 9 = 9",
+          "3. b arrives and fills 2: 9 + 2 = 11, 1 above 10",
+          "no shorter story: b and any one other may take it to 7 at most",
+          "without what is being cancelled: 2, within 10"), fills=("0 e0 sell 4 100",)),
+    # of a's 7, 2 are filled; c is to be 3 or 4, e 6 or 2
+    Race("replaces in flight", "2.4.4",
+         ("1 submit a qty=7", "2 submit c qty=3", "3 submit e qty=6", "4 ack a NEW qty=7", "5 ack c NEW qty=3",
+          "6 ack e NEW qty=6", "7 partial_fill a PARTIALLY_FILLED qty=7 cum=2 leaves=5",
+          "8 replace_request k orig=c qty=4", "9 replace_request f orig=e qty=2",
+          "10 cancel_request a PENDING_CANCEL qty=7", "11 submit b qty=1"),
+         ("position of X before order_events:11: -5",
+          "order_events:9 e: buy, 6 left, PENDING_REPLACE",
+          "order_events:10 a: buy, 5 left, PENDING_CANCEL",
+          "order_events:8 c: buy, 4 left, PENDING_REPLACE",
+          "order_events:11 b: buy, 1 left, sent now",
+          "1. the replace of e arrives after its fill of 6: (-5) + 6 = 1",
+          "2. the cancel of a arrives after its fill of 5: 1 + 5 = 6",
+          "3. the replace of c arrives before its fill of 4: 6 + 4 = 10",
+          "4. b arrives and fills 1: 10 + 1 = 11, 1 above 10",
+          "no shorter story: b and any 2 others may take it to 7 at most",
+          "without what is being cancelled: 6, within 10"), fills=("0 e0 sell 7 100", "7 e1 buy 2 99 order=a")),
+    Race("a cancel of the other side is no part of it", "2.4.4",
+         ("1 submit a qty=1 side=sell", "2 cancel_request a PENDING_CANCEL qty=1 side=sell",
+          "3 submit c qty=2", "4 cancel_request c PENDING_CANCEL qty=2", "5 submit b qty=2"),
+         ("position of X before order_events:5: 7",
+          "order_events:4 c: buy, 2 left, PENDING_CANCEL",
+          "order_events:5 b: buy, 2 left, sent now",
+          "1. the cancel of c arrives after its fill of 2: 7 + 2 = 9",
+          "2. b arrives and fills 2: 9 + 2 = 11, 1 above 10",
+          "no shorter story: b alone may take it to 9 at most",
+          "without what is being cancelled: 9, within 10"), fills=("0 e0 buy 7 100",)),
+    # two levels: d rests, c and e are cancelled, one of which is enough
+    Race("one late cancel of two is enough", "2.4.3",
+         ("1 submit c intent=quote_bid", "2 cancel_request c PENDING_CANCEL", "3 submit d intent=quote_bid",
+          "4 ack d NEW", "5 submit h intent=quote_ask side=sell", "6 submit e intent=quote_bid qty=2",
+          "7 cancel_request e PENDING_CANCEL qty=2", "8 submit b intent=quote_bid qty=3"),
+         ("order_events:4 d: buy, 5 left, NEW",
+          "order_events:2 c: buy, 5 left, PENDING_CANCEL",
+          "order_events:6 e: buy, 2 left, sent now",
+          "acknowledged: 2",
+          "1. e arrives before the cancel of c: 2 + 1 = 3 quote_bid, 1 more than 2",
+          "no shorter story: 2 at once are allowed"), "[quoting]\nlevels = 2\n"),
+    # nothing is acknowledged: a and c are on their way as b is
+    Race("three on their way", "2.4.3",
+         ("1 submit a intent=quote_ask side=sell", "2 submit c intent=quote_ask side=sell",
+          "3 cancel_request a PENDING_CANCEL side=sell", "4 submit b intent=quote_ask side=sell"),
+         ("order_events:2 c: sell, 5 left, PENDING_NEW",
+          "order_events:3 a: sell, 5 left, PENDING_CANCEL",
+          "order_events:4 b: sell, 5 left, sent now",
+          "acknowledged: 1",
+          "1. c arrives: 1 + 1 = 2",
+          "2. b arrives before the cancel of a: 2 + 1 = 3 quote_ask, 1 more than 2",
+          "no shorter story: 2 at once are allowed"), "[quoting]\nlevels = 2\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("race", RACES, ids=lambda race: race.name)
+def test_a_race_is_told_by_its_shortest_story(race: Race, tmp_path: Path) -> None:
+    (finding,) = look(tmp_path, race.item, race.settings, race.fills, race.events).findings
+    assert finding.work == race.story
+
+
+class Sent(NamedTuple):
+    """An order of a drawn race: what it may fill, and what of it is in flight beside that."""
+
+    name: str
+    side: str
+    qty: int
+    filled: int
+    reduce_only: bool
+    request: str
+    asked: int
+
+    @property
+    def direction(self) -> int:
+        return 1 if self.side == "buy" else -1
+
+
+def draw(seed: int) -> tuple[int, list[Sent]]:
+    """Draw a position and a few orders, the last of which is sent when all others are."""
+    random = Random(seed)
+    orders = []
+    for name in "acdb" if seed % 2 else "acdeb":
+        request = "" if name == "b" else random.choice(["", "cancel", "cancel", "replace"])
+        qty = random.randint(1, 7)
+        orders.append(Sent(
+            name, "buy" if random.random() < 0.75 else "sell", qty, random.choice([0, 0, qty // 2]) * (name != "b"),
+            random.random() < 0.3, request, random.randint(1, 7),
+        ))  # fmt: skip
+    return random.randint(-9, 9), orders
+
+
+def recorded(position: int, orders: list[Sent]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Write the fills and the order events of a drawn race."""
+
+    def row(event: str, order: Sent, name: str = "", more: str = "") -> str:
+        flags = f"side={order.side} reduce_only={str(order.reduce_only).lower()}"
+        return f"{event} {name or order.name} {flags} {more or f'qty={order.qty}'}"
+
+    bought = sum(order.direction * order.filled for order in orders)
+    held = position - bought
+    fills = [f"0 h {'buy' if held > 0 else 'sell'} {abs(held)} 100"] if held else []
+    fills += [f"20 f{order.name} {order.side} {order.filled} 99 order={order.name}" for order in orders if order.filled]
+    events = [row("submit", order) for order in orders[:-1]]
+    events += [row("replace_request", order, f"{order.name}2", f"orig={order.name} qty={order.asked}")
+               for order in orders if order.request == "replace"]  # fmt: skip
+    events += [row("cancel_request", order) for order in orders if order.request == "cancel"]
+    events = [f"{n} {each}" for n, each in enumerate(events, 1)]
+    return tuple(fills), (*events, f"30 {row('submit', orders[-1])}")
+
+
+def arrivals(position: int, orders: list[Sent], *, late: bool = True) -> Iterator[tuple[int, frozenset[str]]]:
+    """Try every order in which all that is in flight may arrive.
+
+    Yield, after each arrival, the position and whose fills moved it. Without `late` a cancel arrives before any fill of
+    its order.
+    """
+    messages = {(order.name, what) for order in orders for what in ("fill", order.request) if what}
+    by_name = {order.name: order for order in orders}
+    states = {(frozenset[tuple[str, str]](), position, frozenset[str]())}
+    while states:
+        following = set()
+        for came, held, filled in states:
+            yield held, filled
+            for name, what in messages - came:
+                order, size = by_name[name], 0
+                is_gone = (name, "cancel") in came or (order.request == "cancel" and not late)
+                if what == "fill" and not is_gone:
+                    size = max(0, (order.asked if (name, "replace") in came else order.qty) - order.filled)
+                    if order.reduce_only:
+                        size = min(size, max(0, -held * order.direction))
+                following.add(
+                    (came | {(name, what)}, held + order.direction * size, filled | ({name} if size else set()))
+                )
+        states = following
+
+
+def fewest(position: int, orders: list[Sent]) -> int | None:
+    """Return the fewest orders, the last one of them, whose fills pass 10; None where none do."""
+    sign, newest = orders[-1].direction, orders[-1].name
+    found = (len(names) for held, names in arrivals(position, orders) if held * sign > 10 and newest in names)
+    return min(found, default=None)
+
+
+def is_race(position: int, orders: list[Sent]) -> bool:
+    """Say whether only late cancels let the position pass 10, and the last order takes it further."""
+    sign = orders[-1].direction
+    most = max(held * sign for held, _ in arrivals(position, orders))
+    certain = max(held * sign for held, _ in arrivals(position, orders, late=False))
+    without = max(held * sign for held, _ in arrivals(position, orders[:-1]))
+    return most > 10 >= certain and most > without
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_drawn_race_is_found_and_told_as_short_as_every_order_of_arrival_allows(seed: int, tmp_path: Path) -> None:
+    position, orders = draw(seed)
+    findings = look(tmp_path, "2.4.4", LIMITS, *recorded(position, orders)).findings
+    assert bool(findings) == is_race(position, orders)
+    for finding in findings:
+        names = {line.split(" ", 2)[1].rstrip(":") for line in finding.work if line.startswith("order_events:")}
+        told = [order for order in orders if order.name in names]
+        assert told[-1] == orders[-1]
+        assert len(told) == fewest(position, orders) == fewest(position, told)
+        assert not [one for one in told[:-1] if fewest(position, [each for each in told if each != one])]
+
+
+def test_drawn_races_are_of_every_kind() -> None:
+    drawn = [draw(seed) for seed in range(60)]
+    kinds = {(fewest(*each), is_race(*each)) for each in drawn}
+    assert {(None, False), (1, False), (2, True), (2, False), (3, True), (4, True)} <= kinds, kinds
 
 
 class Odd(NamedTuple):
@@ -201,6 +411,9 @@ LEGAL = [
     Odd("the other side", "2.4.4", 1,
         ("1 submit a qty=6", "2 cancel_request a PENDING_CANCEL qty=6", "3 submit b qty=9 side=sell",
          "4 submit c qty=4"), LIMITS),
+    Odd("what only reduces adds nothing to a long position", "2.4.4", 1,
+        ("1 submit a qty=6", "2 cancel_request a PENDING_CANCEL qty=6", "3 submit b qty=1 reduce_only=true"), LIMITS,
+        ("0 e0 buy 5 99",)),
     Odd("a sale that perhaps was known made room", "2.4.4", 1,
         ("1 submit a qty=6", "2 cancel_request a PENDING_CANCEL qty=6", "50 submit b qty=6"), LIMITS + LAG,
         ("0 e0 sell 4 99", "40 e1 buy 4 99")),

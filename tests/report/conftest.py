@@ -34,6 +34,11 @@ WAIVED = replace(
     FINDING, id="1.3.4:grouping:BTC-USDT", item="1.3.4", severity="HIGH", title="P&L depends on grouping (BTC-USDT)",
     check="grouping", test="tests/test_1_3_4_grouping_BTC_USDT.py", waived=True,
 )  # fmt: skip
+FOLLOWING = replace(
+    FINDING, id="1.3.2:unrealized_pnl:BTC-USDT", item="1.3.2", severity="HIGH",
+    title="Unrealized P&L is off (BTC-USDT)", check="unrealized_pnl",
+    test="tests/test_1_3_2_unrealized_pnl_BTC_USDT.py", follows=FINDING.id, link="both are of pnl:3",
+)  # fmt: skip
 EVIL = replace(
     FINDING, id=f"1.3.2:unrealized_pnl:{HOSTILE}", item="1.3.2", severity="HIGH", title=f"Wrong price ({HOSTILE})",
     location=f"{HOSTILE}:1", description=HOSTILE, current=HOSTILE, correct=f"should be {HOSTILE}\n{HOSTILE}",
@@ -101,3 +106,9 @@ def waived() -> Finding:
 def evil() -> Finding:
     """Give a HIGH finding every text of which is hostile."""
     return EVIL
+
+
+@pytest.fixture
+def following() -> Finding:
+    """Give a HIGH finding that follows from the CRITICAL one."""
+    return FOLLOWING

@@ -41,3 +41,10 @@ def test_hostile_text_is_valid_xml(assessed, evil):
     failure = next(root.iter("failure"))
     assert "<script>alert(1)</script>" in failure.text and "\\x00\\x1b" in failure.text
     assert [error.get("message") for error in root[0].iter("error")][1] == "\\ufffe\\udc80"
+
+
+def test_a_consequence_is_a_failure_of_its_own_item_that_names_its_root(assessed, finding, following):
+    root = ET.fromstring(junit.render(assessed(finding, following)).encode())
+    assert root.get("failures") == "2"
+    _, second = root.iter("failure")
+    assert second.text.startswith("follows from 1.3.1:realized_pnl:BTC-USDT, both are of pnl:3\n")

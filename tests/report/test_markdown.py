@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,26 @@ def test_backticks_cannot_open_html(assessed, finding):
     for title in ("```<img>`", "`a``b`<img>`c", "\\<img>", "`<img>"):
         tokens = MarkdownIt("commonmark").parse(markdown.render(assessed(finding, notes=(title,))))
         assert "html_inline" not in {child.type for token in tokens for child in token.children or []}, title
+
+
+def test_what_follows_stands_under_its_root(assessed, finding, following, medium, root):
+    text = markdown.render(assessed(finding, following, medium))
+    assert "\n\n3 findings, 2 root causes.\n\n" in section(text, "Issues Found")
+    must = section(text, "Blocking Items (must fix):")
+    assert "\n1. [CRITICAL] 1.3.1 Realized P&L is not what the fills give (BTC-USDT), at pnl:3, 2 times\n" in must
+    assert "\n   - follows from it: [HIGH] 1.3.2 Unrealized P&L is off (BTC-USDT), at pnl:3, 2 times\n2. Not" in must
+    assert "\n\n**Consequences:** `1.3.2:unrealized_pnl:BTC-USDT`\n" in must
+    assert "\n\n**Follows from:** `1.3.1:realized_pnl:BTC-USDT`, both are of pnl:3\n" in must
+    for block in re.split(r"^### ", must, flags=re.M)[1:]:
+        assert re.findall(r"^\*\*[\w ]+:\*\*", block, re.M)[:8] == fields(root)
+
+
+def test_where_nothing_follows_nothing_is_said_of_it(assessed, finding, medium):
+    text = markdown.render(assessed(finding, medium))
+    assert not re.search("root cause|Follows from|Consequences", text)
+
+
+def test_what_follows_from_a_finding_of_the_other_list_stands_by_itself(assessed, following, medium):
+    text = markdown.render(assessed(medium, replace(following, follows=medium.id)))
+    assert "\n1. [HIGH] 1.3.2 Unrealized" in section(text, "Blocking Items (must fix):")
+    assert "2 findings, 1 root cause." in text

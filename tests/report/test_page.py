@@ -109,3 +109,12 @@ def test_hostile_text_stays_text(assessed, evil, field):
     assert "<script>alert(1)</script>" in seen.text and "<script" not in hostile
     assert "\\x00" in seen.text and "\\u202e" in seen.text
     assert all(char.isprintable() or char == "\n" for char in hostile)
+
+
+def test_what_follows_stands_under_its_root_and_both_are_linked(assessed, finding, following):
+    seen = Page(page.render(assessed(finding, following), []))
+    assert "2 findings, 1 root cause." in seen.text
+    assert "follows from it: HIGH 1.3.2 Unrealized P&L is off (BTC-USDT)" in seen.text
+    assert "Follows from 1.3.1:realized_pnl:BTC-USDT , both are of pnl:3" in seen.text
+    assert "Consequences 1.3.2:unrealized_pnl:BTC-USDT" in seen.text
+    assert [tag for tag, _ in seen.tags].count("article") == 2

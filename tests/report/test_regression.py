@@ -53,7 +53,7 @@ def generated(wrong: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the regression test of the one finding on the wrong session."""
     assessment = review([open_session(wrong)], focus=["1.3.5"])
     (finding,) = assessment.findings
-    files = regression.render(assessment, {"cut": wrong})
+    files = regression.render(assessment, {"cut": wrong}, {})
     assert list(files) == [finding.test] == ["tests/test_1_3_5_balance_value_ETH.py"]
     path = tmp_path_factory.mktemp("report") / "test_1_3_5_balance_value_ETH.py"
     path.write_text(files[finding.test], encoding="utf-8")
@@ -105,7 +105,7 @@ def test_red_where_the_check_itself_fails(generated, monkeypatch):
 
 def test_hostile_text_is_quoted(assessed, finding, evil, tmp_path):
     folder = tmp_path / "a \"quoted\" 'day'"
-    (text,) = regression.render(assessed(evil), {"day": folder}).values()
+    (text,) = regression.render(assessed(evil), {"day": folder}, {}).values()
     tree = ast.parse(text)
     assert [node.name for node in tree.body if isinstance(node, ast.FunctionDef)] == [
         "look_again",
@@ -118,7 +118,7 @@ def test_hostile_text_is_quoted(assessed, finding, evil, tmp_path):
 
 def test_findings_of_one_file_name_are_two_tests(assessed, finding):
     other = replace(finding, key="BTC/USDT", id="1.3.1:realized_pnl:BTC/USDT")
-    (text,) = regression.render(assessed(finding, other), {"day": Path("day")}).values()
+    (text,) = regression.render(assessed(finding, other), {"day": Path("day")}, {}).values()
     names = [node.name for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
     assert names == ["look_again", "test_realized_pnl", "test_realized_pnl_2"]
     assert "key='BTC-USDT'" in text and "key='BTC/USDT'" in text
@@ -126,5 +126,5 @@ def test_findings_of_one_file_name_are_two_tests(assessed, finding):
 
 def test_each_session_has_its_own_folder(assessed, finding):
     drill = replace(finding, session="drill", test="tests/test_drill.py")
-    files = regression.render(assessed(finding, drill), {"day": Path("/a/day"), "drill": Path("/b/drill")})
+    files = regression.render(assessed(finding, drill), {"day": Path("/a/day"), "drill": Path("/b/drill")}, {})
     assert "session='/a/day'" in files[finding.test] and "session='/b/drill'" in files[drill.test]

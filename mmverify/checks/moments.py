@@ -1,0 +1,32 @@
+"""Moments that checks are held to: what [timing] allows, and when the session ends."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+
+from mmverify.session.load import Session
+from mmverify.session.schema import TABLES
+
+_MS = 10**6
+
+
+def deadline(session: Session, name: str) -> int | None:
+    """Return a setting of [timing] in ns, None where it is not set."""
+    value = session.number("timing", name)
+    return None if value is None else int(value * _MS)
+
+
+@lru_cache(maxsize=8)
+def session_end(session: Session) -> int:
+    """Return the session's end, ns: as session.toml says, else the last time of any table by the bot's clock."""
+    said = session.settings.get("session", {}).get("end")
+    if said is not None:
+        at = said if isinstance(said, datetime) else datetime.fromisoformat(said)
+        whole = at.replace(microsecond=0).timestamp()
+        return int(whole) * 10**9 + at.microsecond * 1000
+    last = 0
+    for name in (name for name in session.sources if "ts_local" in TABLES[name]):
+        times = session.table(name, "ts_local").whole("ts_local")
+        last = max(last, int(times.values[~times.missing].max(initial=0)))
+    return last
