@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -307,3 +308,73 @@ def _cause_of_inside(ticks: list[Fraction]) -> str:
 def _unrounded(table: Table, row: int, is_bid: bool) -> Fraction:
     fair, skew, half = (_cell(table, row, name) or Fraction(0) for name in _PARTS)
     return fair + skew - half if is_bid else fair + skew + half
+
+
+# --- as figures -------------------------------------------------------------------------------------------------------
+
+
+class Measured(NamedTuple):
+    """One of the orders sent, beside what its price and its size are held to; None where a number is not known.
+
+    Parameters
+    ----------
+    place : int
+        Its place among those sent.
+    side, intent : str
+    price, qty : Fraction or None
+    tick, lot : Fraction or None
+        Of the instrument as it is in force then.
+    quote : int
+        Row of the quote that has its price, -1 where none does or it does not quote.
+    unrounded : Fraction or None
+        fair_value + skew -/+ half_spread of that quote.
+    notional : Fraction or None
+        In quote currency.
+    """
+
+    place: int
+    side: str
+    intent: str
+    price: Fraction | None
+    qty: Fraction | None
+    tick: Fraction | None
+    lot: Fraction | None
+    quote: int
+    unrounded: Fraction | None
+    notional: Fraction | None
+
+    @property
+    def beyond(self) -> Fraction | None:
+        """How far the price lies on the passive side of the unrounded one, in ticks; into the spread is below 0."""
+        if self.price is None or self.unrounded is None or not self.tick:
+            return None
+        return (self.unrounded - self.price if self.side == "buy" else self.price - self.unrounded) / self.tick
+
+    @property
+    def ticks(self) -> Fraction | None:
+        """The price in ticks."""
+        return self.price / self.tick if self.price is not None and self.tick else None
+
+    @property
+    def lots(self) -> Fraction | None:
+        """The quantity in lots."""
+        return self.qty / self.lot if self.qty is not None and self.lot else None
+
+
+def measured(session: Session, places: Places) -> Iterator[Measured]:
+    """Yield some of the orders sent, each beside what its price and its size are held to."""
+    priced = _priced(session)
+    sent, quotes = priced.sent, session.table("quotes", *_PARTS)
+    terms = session.table("instruments", "tick_size", "lot_size")
+    own = dict(zip(priced.behind.places.tolist(), priced.own.tolist(), strict=True))
+    for place in places:
+        side, price, qty = sent.text(place, "side"), sent.number(place, "price"), sent.number(place, "qty")
+        tick, lot = (_cell(terms, int(sent.terms[place]), name) for name in ("tick_size", "lot_size"))
+        quote, instrument = own.get(place, -1), sent.instrument(place)
+        known = quote >= 0 and None not in (_cell(quotes, quote, "fair_value"), _cell(quotes, quote, "half_spread"))
+        per_unit = Fraction(1) if instrument.kind == "inverse" else price
+        yield Measured(
+            place, side, sent.text(place, "intent"), price, qty, tick, lot, quote,
+            _unrounded(quotes, quote, side == "buy") if known else None,
+            None if qty is None or per_unit is None else qty * per_unit * instrument.multiplier,
+        )  # fmt: skip

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from mmverify.checks import Breach
 from mmverify.checks import s2_2_work as work
 from mmverify.checks.claims import places
 from mmverify.checks.orderflow import Flow, flow
-from mmverify.replay.order_state import EVENTS, NONE, transitions
+from mmverify.numeric import Mask
+from mmverify.replay.order_state import EVENTS, NONE, STATES, transitions
 from mmverify.session.load import Session
 
+Codes = NDArray[np.signedinteger[Any]]
+#: (event, state before, state after) -> (rows, rows that are not legal).
+Steps = dict[tuple[str, str, str], tuple[int, int]]
 
-def observed_map(session: Session) -> dict[tuple[str, str, str], tuple[int, int]]:
+
+def observed_map(session: Session, within: Mask | None = None) -> Steps:
     """Count the recorded steps, and how many of each the map does not allow.
 
     Parameters
     ----------
     session : Session
+    within : ndarray of bool, shape (n,), optional
+        Rows of `order_events` that count; all of them unless given.
 
     Returns
     -------
@@ -26,19 +37,46 @@ def observed_map(session: Session) -> dict[tuple[str, str, str], tuple[int, int]
         before an order's first is ``(none)``; a word outside the map stands as it is recorded.
     """
     replayed = flow(session)
-    event, state = replayed.table.words("event"), replayed.table.words("state")
+    state = replayed.table.words("state")
     newest = replayed.lives.before(replayed.lives.latest(~state.missing), -1)
     before = np.where(newest >= 0, state.codes[newest], -1) if len(newest) else newest
-    told = np.flatnonzero(~state.missing)
-    size = len(state.names) + 1
-    steps = (event.codes[told].astype(np.int64) * size + before[told] + 1) * size + state.codes[told]
+    wrong = ~replayed.judged | ~replayed.is_legal
+    told = ~state.missing if within is None else ~state.missing & within
+    return _counted(replayed, state.names, before, state.codes, wrong, told)
+
+
+def replayed_map(session: Session, within: Mask | None = None) -> Steps:
+    """Count the steps that the recorded events alone make by the map: for a session that records no states.
+
+    Parameters
+    ----------
+    session, within
+        As of `observed_map`.
+
+    Returns
+    -------
+    dict
+        As of `observed_map`; an event that the map does not have in the state before is not legal.
+    """
+    replayed = flow(session)
+    wrong = np.array([not each for each in replayed.choices], dtype=bool)[replayed.choice]
+    named = ~replayed.table.words("event").missing
+    told = named if within is None else named & within
+    return _counted(replayed, STATES, replayed.state_before, replayed.state, wrong, told)
+
+
+def _counted(replayed: Flow, states: Sequence[str], before: Codes, after: Codes, wrong: Mask, which: Mask) -> Steps:
+    """Count the steps of some rows between states, given by their places in `states`, -1 where there was none."""
+    event, size = replayed.table.words("event"), len(states) + 1
+    told = np.flatnonzero(which)
+    steps = (event.codes[told].astype(np.int64) * size + before[told] + 1) * size + after[told]
     counts = np.bincount(steps)
-    wrong = np.bincount(steps[(~replayed.judged | ~replayed.is_legal)[told]], minlength=len(counts))
+    illegal = np.bincount(steps[wrong[told]], minlength=len(counts))
     found = {}
     for step in np.flatnonzero(counts).tolist():
         kind, was, now = step // size**2, step // size % size - 1, step % size
-        names = (event.names[kind], state.names[was] if was >= 0 else NONE, state.names[now])
-        found[names] = (int(counts[step]), int(wrong[step]))
+        names = (event.names[kind], states[was] if was >= 0 else NONE, states[now])
+        found[names] = (int(counts[step]), int(illegal[step]))
     return dict(sorted(found.items(), key=lambda entry: (_place(entry[0][0]), entry[0])))
 
 

@@ -15,7 +15,8 @@ from mmverify.checks.books import fills_table
 from mmverify.checks.claims import places
 from mmverify.checks.handwork import notional
 from mmverify.checks.known import Rows
-from mmverify.checks.orderflow import UNMAPPED, Flow, flow
+from mmverify.checks.offs import added_up
+from mmverify.checks.orderflow import UNMAPPED, UNTOLD, Flow, flow
 from mmverify.checks.orderflow_positions import Break, executions, held
 from mmverify.checks.s2_2_map import seen_map, unmapped
 from mmverify.numeric import decimal_text
@@ -31,14 +32,17 @@ _DONE_CODES = [n for n, state in enumerate(STATES) if state in DONE]
 
 # --- 2.2.1 ------------------------------------------------------------------------------------------------------------
 def order_map(session: Session) -> Looked:
-    """Every event and every state is one of the map's."""
+    """Every event and every state is one of the map's; an event without a state says nothing of the map."""
     replayed = flow(session)
+    told = (replayed.told != UNTOLD) | (replayed.event == UNMAPPED)
+    silent = len(replayed) - int(told.sum())
+    notes = (f"{silent} order events record no state: they show nothing of the map",) if silent else ()
     found = []
     for name, codes, known in (("event", replayed.event, EVENTS), ("state", replayed.told, STATES)):
         rows = np.flatnonzero(codes == UNMAPPED).tolist()
         if rows:
             found.append(unmapped(replayed, name, rows, known))
-    return Looked(len(replayed), tuple(found), seen_map(session))
+    return Looked(int(told.sum()), tuple(found), (*seen_map(session), *notes))
 
 
 # --- 2.2.2 ------------------------------------------------------------------------------------------------------------
@@ -176,6 +180,11 @@ def _late_fills(session: Session, symbol: str, ended: Rows) -> Looked:
             amount=max(map(lost, wrong)), currency=known.instrument.settle,
             loss="position that the account has and the books do not, or the reverse, at the fill's price",
             cause="the fill was dropped, as its order was gone" if all(each.is_dropped for each in wrong) else "",
+            offs=added_up(
+                "position",
+                [(int(told.line.times[each.found.place]), Fraction(each.off, units)) for each in wrong],
+                Fraction(2 * told.slack, units),
+            ),
         ),
     ))  # fmt: skip
 
@@ -213,7 +222,8 @@ def rejected_orders(session: Session) -> Looked:
     still = (rejects | (rejected & ~asked)) & np.isin(replayed.told, _OPEN_CODES)
     found = [_rejected(session, replayed, symbol, rows, "open") for symbol, rows in work.by_symbol(replayed, still)]
     found += [_rejected(session, replayed, symbol, rows, "asked") for symbol, rows in work.by_symbol(replayed, asked)]
-    return Looked(int(rejects.sum()), tuple(found))
+    shows = (replayed.told != UNTOLD) | replayed.is_("cancel_request", "replace_request").any()
+    return Looked(int((rejects & shows).sum()), tuple(found))
 
 
 def _rejected(session: Session, replayed: Flow, symbol: str, rows: list[int], how: str) -> Breach:

@@ -8,12 +8,13 @@ from fractions import Fraction
 
 import numpy as np
 
-from mmverify.checks import Breach, Looked, gather
+from mmverify.checks import Breach, Looked, Off, gather
 from mmverify.checks import s2_2_work as work
 from mmverify.checks.books import GUARD, Ledger, fills_table, ledger
 from mmverify.checks.claims import places, pnl_table
 from mmverify.checks.handwork import notional
 from mmverify.checks.known import Rates, Timeline, timeline
+from mmverify.checks.offs import added_up
 from mmverify.checks.orderflow import flow
 from mmverify.checks.orderflow_map import FILLS
 from mmverify.checks.orderflow_positions import Break, Executions, breaks, executions, held
@@ -102,7 +103,9 @@ def _positions(session: Session, known: Executions) -> Iterator[Breach]:
         price = fills.decimals("price").fraction(int(known.line.rows[wrong[0].reports[0]]))
         amount = notional(known.instrument, price, max(abs(each.off) for each in wrong)) if price else None
         loss = "position that the books have and the account has not, at the fill's price, where it is most"
-        yield _breach(session, known, session.table("positions", "qty"), wrong, "position", amount, loss)
+        steps = [(int(told.line.times[each.found.place]), each.off) for each in wrong]
+        offs = added_up("position", steps, 2 * told.slack * unit)
+        yield _breach(session, known, session.table("positions", "qty"), wrong, "position", amount, loss, offs)
 
 
 def _moved(known: Executions, fills: Table, n: int) -> Fraction:
@@ -155,7 +158,9 @@ def _pnl(session: Session, known: Executions) -> Iterator[Breach]:
         if wrong:
             amount = max(abs(each.off) for each in wrong)
             loss = "money that the books count a second time and the account does not have, or has not paid"
-            yield _breach(session, known, table, wrong, name, amount, loss)
+            steps = [(int(line.times[each.found.place]), each.off) for each in wrong]
+            offs = added_up(f"{name} {known.instrument.settle}", steps, slack)
+            yield _breach(session, known, table, wrong, name, amount, loss, offs)
 
 
 def _fees(session: Session, known: Executions, chosen: Sequence[int]) -> list[Fraction]:
@@ -212,7 +217,7 @@ def _explained(
 
 def _breach(
     session: Session, known: Executions, table: Table, wrong: Sequence[_Again], name: str, amount: Fraction | None,
-    loss: str,
+    loss: str, offs: tuple[Off, ...],
 ) -> Breach:  # fmt: skip
     first, symbol, fills = wrong[0], known.instrument.symbol, fills_table(session)
     rows = [int(known.line.rows[n]) for n in first.reports]
@@ -230,4 +235,5 @@ def _breach(
         should="0 beside them: the report was booked before",
         work=(*again, f"booked again they move {name} by {off}, as {table.where(first.found.row)} does"),
         amount=amount, currency=known.instrument.settle, loss=loss, cause="a repeated report was booked again",
+        offs=offs,
     )  # fmt: skip

@@ -95,6 +95,16 @@ def test_the_base_is_right(tmp_path: Path) -> None:
     assert "partial_fill: CANCELED -> CANCELED 1" in note and "not legal" not in note
 
 
+def test_events_without_a_state_show_nothing_of_the_map(tmp_path: Path) -> None:
+    """A recording without states and requests cannot show that a rejected order stays open, or is asked for."""
+    silent = [row | {"state": ""} for row in BASE["order_events"] if row["event"] != "cancel_request"]
+    seen = look(tmp_path, BASE | {"order_events": tuple(silent)})
+    exercised = {c.name: c.exercised for item in seen.items for c in item.checks}
+    assert (exercised["order_map"], exercised["transitions_of_map"], exercised["rejected_orders"]) == (0, 0, 0)
+    assert exercised["resent_orders"] == 1
+    assert any("9 order events record no state: they show nothing of the map" in note for note in seen.notes)
+
+
 def test_the_observed_map_counts_every_step(tmp_path: Path) -> None:
     tables = changed("order_events", {2: {"state": "new"}, 7: {"state": "FILLED"}})
     seen = observed_map(open_session(write_tables(tmp_path, {"instruments": market(ETH)} | tables)))
