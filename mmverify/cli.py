@@ -32,7 +32,14 @@ def _parser() -> argparse.ArgumentParser:
     review = commands.add_parser("review", help="review recorded sessions and write a report")
     review.add_argument("session", nargs="*", type=Path, help="session folder: session.toml and tables")
     review.add_argument("--target", default="", metavar="MODULE", help="the bot's own functions; see mmverify conform")
-    review.add_argument("--focus", action="append", default=[], metavar="ID", help="an item (1.3.1), section or phase")
+    review.add_argument("--source", type=Path, metavar="DIR", help="the bot's source tree; read, never imported")
+    review.add_argument(
+        "--focus",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="an item (1.3.1), section, phase, or file of --source",
+    )
     review.add_argument("--out", type=Path, metavar="DIR", help="report folder (default: reports/NAME-TIME)")
     review.add_argument("--no-notebooks", action="store_true", help="the same assessment without kernels")
     review.add_argument("--workers", type=int, default=2, metavar="N", help="notebooks that run at a time (2)")
@@ -109,7 +116,7 @@ def _review(args: argparse.Namespace) -> int:
     if args.workers < 1:
         raise UsageError(f"--workers {args.workers}: should be 1 or more")
     request = Request(
-        sessions=tuple(args.session), target=args.target, focus=tuple(args.focus), out=args.out,
+        sessions=tuple(args.session), target=args.target, source=args.source, focus=tuple(args.focus), out=args.out,
         notebooks=not args.no_notebooks, workers=args.workers, config=args.config, parameters=parameters,
         strict=args.strict, arm=args.arm,
     )  # fmt: skip

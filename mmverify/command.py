@@ -18,9 +18,10 @@ from mmverify.report import check_folder, default_folder, point_latest, write
 from mmverify.review.arm import SIZE, arm, size
 from mmverify.review.assess import exit_code
 from mmverify.review.config import ReviewConfig, read_config
-from mmverify.review.engine import assemble, called, checks, in_focus, run_section, run_target
+from mmverify.review.engine import assemble, called, checks, in_focus, run_section, run_source, run_target, split_focus
 from mmverify.review.results import Arming, Assessment, CheckRun
 from mmverify.session.load import Session, open_session
+from mmverify.source.evidence import open_source
 
 _REPORTS = Path("reports")
 _CELL_TIMEOUT = 3600  # seconds; a notebook that takes longer is an error of the review
@@ -32,6 +33,7 @@ class Request:
 
     sessions: tuple[Path, ...]
     target: str = ""
+    source: Path | None = None
     focus: tuple[str, ...] = ()
     out: Path | None = None
     notebooks: bool = True
@@ -69,39 +71,46 @@ def carry_out(
         For what cannot be used; nothing was written then.
     """
     started, clock = datetime.now(UTC), time.monotonic()
-    chosen = in_focus(request.focus)
+    focus, files = split_focus(request.focus) if request.source else (request.focus, ())
+    chosen = in_focus(focus, files)
     config = read_config(request.config) if request.config else ReviewConfig()
-    if not request.sessions and not request.target:
-        raise UsageError("nothing to review; should be given a session, --target or both")
+    source = open_source(request.source, files) if request.source else None
+    if not request.sessions and not request.target and source is None:
+        raise UsageError("nothing to review; should be given a session, --target or --source")
     if request.parameters and not request.notebooks:
         raise UsageError("--param is for notebooks; should not stand beside --no-notebooks")
     sessions = [_open(path) for path in request.sessions]
     names = [session.name for session in sessions]
     if len(set(names)) < len(names):
         raise UsageError(f"two sessions are named {max(names, key=names.count)}; their folders should differ in name")
-    name = "+".join([*names, *([_target_name(request.target)] if request.target else [])])
+    tree = source.name if source else ""
+    if tree and tree in (*names, request.target):
+        raise UsageError(f"the source tree and another piece of evidence are named {tree}; should differ in name")
+    name = "+".join([*names, *filter(None, [_target_name(request.target), tree])])
     out = request.out or default_folder(_REPORTS, name, started)
     check_folder(out)
     seen = [section for section in sections() if sessions and any(item.id in chosen for item in section.items)]
     paged = [section for section in seen if request.notebooks and has_notebook(section)]
-    of_target = run_target(request.target, chosen, step=lambda name: step(f"target: {name}")) if request.target else []
+    apart = run_target(request.target, chosen, step=lambda name: step(f"target: {name}")) if request.target else []
+    apart += run_source(source, chosen, step=lambda item: step(f"source: {item}")) if source else []
     arming = [session for session in sessions if request.arm or (request.arm is None and size(session) <= SIZE)]
     total(len(sessions) * len(seen) + len(arming) + request.notebooks)
     armings = [each for session in arming for each in _arm(session, list(chosen), step)]
     with TemporaryDirectory(prefix="mmverify-") as scratch:
-        runs = [*of_target]
+        runs = [*apart]
         runs += _in_process(sessions, [section for section in seen if section not in paged], list(chosen), step)
         pages: Path | None = None
         errors: list[str] = []
         if request.notebooks:
             pages = Path(scratch) / "notebooks"
-            write_beside(Path(scratch) / "results", request.target, of_target, armings)
-            more, errors, shown = _in_notebooks(request, paged, pages, Path(scratch) / "results", step)
+            write_beside(Path(scratch) / "results", request.target, tree, files, apart, armings)
+            more, errors, shown = _in_notebooks(request, focus, paged, pages, Path(scratch) / "results", step)
             runs += [run for run in more if run.item in chosen]
-        ordered = _in_order(runs, [*names, request.target])
+        ordered = _in_order(runs, [*names, request.target, tree])
         joined = partial(
-            assemble, sessions, ordered, target=request.target, focus=request.focus, config=config, armings=armings
-        )
+            assemble, sessions, ordered, target=request.target, source=tree, focus=focus, files=files,
+            config=config, armings=armings,
+        )  # fmt: skip
         assessment = joined(errors=errors)
         if request.notebooks and not errors and shown != _comparable(assessment):
             errors = ["s0_readiness.ipynb shows another assessment than the review came to"]
@@ -147,10 +156,13 @@ def _publish(
 ) -> tuple[Assessment, Path, int]:
     seconds = round(time.monotonic() - clock, 3)
     assessment = replace(assessment, times={"started": started.isoformat(timespec="seconds"), "seconds": seconds})
-    sources, strict = (request.sessions, request.strict) if isinstance(request, Request) else ((), False)
-    write(assessment, out, sources=sources, notebooks=pages)
+    if isinstance(request, Request):
+        write(assessment, out, sources=request.sessions, tree=request.source, notebooks=pages)
+    else:
+        write(assessment, out, sources=(), notebooks=None)
     if request.out is None:
         point_latest(_REPORTS, out)
+    strict = isinstance(request, Request) and request.strict
     return assessment, out, exit_code(assessment.status, assessment.errors, strict=strict)
 
 
@@ -186,11 +198,16 @@ def _in_process(
 
 
 def _in_notebooks(
-    request: Request, paged: Sequence[Section], pages: Path, results: Path, step: Callable[[str], None]
+    request: Request,
+    focus: Sequence[str],
+    paged: Sequence[Section],
+    pages: Path,
+    results: Path,
+    step: Callable[[str], None],
 ) -> tuple[list[CheckRun], list[str], object]:
     from mmverify import runner
 
-    given = dict(request.parameters) | {"focus": ",".join(request.focus)}
+    given = dict(request.parameters) | {"focus": ",".join(focus)}
     if request.config:
         given["config"] = str(request.config)
     runs, errors = runner.run(

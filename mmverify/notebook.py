@@ -397,10 +397,15 @@ def result_name(stem: str, session: str, sessions: Sequence[str]) -> str:
 BESIDE = "beside.json"
 
 
-def write_beside(results: Path, target: str, runs: Sequence[CheckRun], armings: Sequence[Arming]) -> None:
-    """Leave the runs of a target's checks, and what was armed, for `assess`."""
+def write_beside(
+    results: Path, target: str, source: str, files: Sequence[str], runs: Sequence[CheckRun], armings: Sequence[Arming]
+) -> None:
+    """Leave the runs of a target's and a source tree's checks, and what was armed, for `assess`."""
     results.mkdir(parents=True, exist_ok=True)
-    data = {"target": target, "runs": [run.to_json() for run in runs], "armings": [asdict(each) for each in armings]}
+    data = {
+        "target": target, "source": source, "files": list(files), "runs": [run.to_json() for run in runs],
+        "armings": [asdict(each) for each in armings],
+    }  # fmt: skip
     write_result(str(results / BESIDE), data)
 
 
@@ -422,7 +427,8 @@ def assess(sessions: Sequence[Session], *, results: str, focus: Sequence[str], c
     Assessment
         Without times. A section whose notebook left no complete result is an error of the review.
     """
-    items = in_focus(focus)
+    beside = _beside(results)
+    items = in_focus(focus, beside["files"])
     names = [session.name for session in sessions]
     runs: list[CheckRun] = []
     errors = []
@@ -436,15 +442,21 @@ def assess(sessions: Sequence[Session], *, results: str, focus: Sequence[str], c
                 errors.append(f"{section.stem} on {session.name}: {error}")
         else:
             runs += run_section(session, section, wanted)
-    target, armings = "", []
-    if results and (path := Path(results, BESIDE)).is_file():
-        data = json.loads(path.read_text(encoding="utf-8"))
-        target, armings = data["target"], [Arming(**each) for each in data["armings"]]
-        runs += [CheckRun.from_json(run) for run in data["runs"]]
+    runs += [CheckRun.from_json(run) for run in beside["runs"]]
     stated = read_config(Path(config)) if config else None
-    return replace(
-        assemble(sessions, runs, target=target, focus=focus, config=stated, errors=errors, armings=armings), times={}
-    )
+    assessment = assemble(
+        sessions, runs, target=beside["target"], source=beside["source"], focus=focus, files=beside["files"],
+        config=stated, errors=errors, armings=[Arming(**each) for each in beside["armings"]],
+    )  # fmt: skip
+    return replace(assessment, times={})
+
+
+def _beside(results: str) -> dict[str, Any]:
+    path = Path(results, BESIDE)
+    if results and path.is_file():
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+    return {"target": "", "source": "", "files": [], "runs": [], "armings": []}
 
 
 def has_notebook(section: Section) -> bool:

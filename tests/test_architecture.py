@@ -17,7 +17,7 @@ LAYERS = [
     "numeric",
     "formulas|replay",
     "fingerprint|vectors|matrix",
-    "session",
+    "session|source",
     "checks",
     "conformance",
     "review",
@@ -37,11 +37,11 @@ SHELL = {"cli", "command", "notebook", "runner"}
 CLOCK = SHELL | {"review", "report", "conformance"}
 #: These may plant mistakes; what checks a session may not even see them.
 ARMED = SHELL | {"review"}
-#: Longer than 400 lines, each for a reason: a format's many message types; the books and checks of 1.3; the metrics
-#: of every breaker; the ways to lose track of a replace; the decoders of every column; what the notebooks show.
+#: Longer than 400 lines, each for a reason: a format's many message types; the books and checks of 1.3; the decoders
+#: of every column; what the notebooks show.
 LONG = {
     "importers/nautilus.py", "formulas/pnl.py", "checks/books.py", "checks/s1_3_pnl.py",
-    "checks/s1_4_breakers.py", "checks/s2_4_cancel_replace.py", "session/columns.py", "notebook.py",
+    "session/columns.py", "notebook.py",
 }  # fmt: skip
 
 

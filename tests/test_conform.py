@@ -132,7 +132,7 @@ REFUSED = {
     "no such name": (["conform", "right.py", "--focus", "vwop"], "--focus vwop: no name of the contract"),
     "an item is no name": (["conform", "right.py", "--focus", "3.3.1"], "--focus 3.3.1: no name of the contract"),
     "no time": (["conform", "right.py", "--budget", "0"], "--budget 0: should be above 0"),
-    "nothing to review": (["review"], "nothing to review; should be given a session, --target or both"),
+    "nothing to review": (["review"], "nothing to review; should be given a session, --target or --source"),
     "no target for the focus": (["review", "--target", "right.py", "--focus", "2.4.1"], "exposes none of"),
 }
 

@@ -13,10 +13,11 @@ from fractions import Fraction
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from mmverify.session.load import Session
+    from mmverify.source.evidence import Source
 
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW")
 #: The category of a finding, by phase of the protocol.
@@ -29,13 +30,24 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Check:
-    """One way to look at an item: the function's name, the tables it needs, and what a finding of it says."""
+    """One way to look at an item: the function's name, the tables it needs, and what a finding of it says.
+
+    Attributes
+    ----------
+    name : str
+    needs : tuple of str
+        The tables of a session that it reads, the name of the contract that it calls, or the part of a source tree
+        that it looks at: `code`, `config`, `docs`.
+    title, why, fix : str
+    evidence : {"session", "target", "source"}
+    """
 
     name: str
     needs: tuple[str, ...]
     title: str
     why: str
     fix: str
+    evidence: str = "session"
 
 
 @dataclass(frozen=True)
@@ -76,6 +88,18 @@ class Section:
     items: tuple[Item, ...]
 
 
+class Off(NamedTuple):
+    """By how much what a table claims is off from a moment on, exact but for the claims' rounding: from low to high.
+
+    `what` is ``position``, or a column of `pnl` and its currency: ``fees USDT``.
+    """
+
+    what: str
+    ts: int
+    low: Fraction
+    high: Fraction
+
+
 @dataclass(frozen=True)
 class Breach:
     """One defect that a check saw: where, what was there, what should have been, worked by hand.
@@ -100,6 +124,9 @@ class Breach:
         What reproduces the wrong value exactly, empty where nothing known does.
     severity : str
         Where it is not the item's own.
+    offs : tuple of Off
+        By how much the claim of the first place is off, of what was booked wrongly all that it adds up to; in order of
+        time.
     """
 
     key: str
@@ -113,6 +140,7 @@ class Breach:
     loss: str
     cause: str = ""
     severity: str = ""
+    offs: tuple[Off, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,13 +160,17 @@ def gather(looks: Iterable[Looked]) -> Looked:
 
 
 CheckFunction = Callable[["Session"], Looked]
+SourceFunction = Callable[["Source"], Looked]
 
 
 def _item(data: dict[str, Any]) -> Item:
     checks = tuple(
-        Check(check["name"], tuple(check["needs"]), check["title"], check["why"], check["fix"])
+        Check(
+            check["name"], tuple(check["needs"]), check["title"], check["why"], check["fix"],
+            check.get("evidence", "session"),
+        )
         for check in data.get("check", ())
-    )
+    )  # fmt: skip
     return Item(
         data["id"], data["text"], data["severity"], data["evidence"], data["violated"], tuple(data.get("formulas", ())),
         checks,
@@ -162,6 +194,12 @@ def items() -> dict[str, Item]:
 
 
 def function(stem: str, check: Check) -> CheckFunction:
-    """Return the function of a check, importing its section's module."""
+    """Return the function of a check of the session, importing its section's module."""
     found: CheckFunction = getattr(import_module(f"mmverify.checks.{stem}"), check.name)
+    return found
+
+
+def source_function(stem: str, check: Check) -> SourceFunction:
+    """Return the function of a check of the source tree, importing its section's module."""
+    found: SourceFunction = getattr(import_module(f"mmverify.checks.{stem}"), check.name)
     return found

@@ -35,7 +35,7 @@ def items_of(name: str) -> tuple[str, ...]:
 def check(item: str, name: str) -> Check:
     """Return the check of one item on one name."""
     words = _data()["item"][item]
-    return Check(f"target_{name.lower()}", (), f"{name} {words['title']}", _WHY, words["fix"])
+    return Check(f"target_{name.lower()}", (name,), f"{name} {words['title']}", _WHY, words["fix"], "target")
 
 
 def checks(item: str) -> tuple[Check, ...]:

@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from mmverify.checks import Breach, Check, Item, Looked, Section, function, items, sections
+from mmverify.checks import Breach, Check, Item, Looked, Off, Section, function, items, sections, source_function
 from mmverify.conformance import faults
 from mmverify.errors import EvidenceError, UsageError
 from mmverify.numeric import decimal_text
 from mmverify.review.assess import conditions, covers, verdict
 from mmverify.review.config import ReviewConfig, Waiver
+from mmverify.review.diagnose import diagnose
+from mmverify.review.moments import moments
+from mmverify.review.notes import assumed, idle
 from mmverify.review.results import Arming, Assessment, CheckResult, CheckRun, Finding, Impact, ItemResult
 from mmverify.session.load import Session
+from mmverify.source.evidence import Source
 
+_GIVEN = {"session": "session", "target": "target", "source": "source tree"}
 _DIGITS = 12  # of an amount of money in a report
 
 
 def checks(item: Item) -> tuple[Check, ...]:
-    """Return the checks of an item: those of a session, then those of a target."""
+    """Return the checks of an item: those of a session and a source tree, then those of a target."""
     return (*item.checks, *faults.checks(item.id))
 
 
-def in_focus(focus: Sequence[str]) -> dict[str, Item]:
-    """Return the items that `focus` names, all 96 where it is empty.
+def in_focus(focus: Sequence[str], files: Sequence[str] = ()) -> dict[str, Item]:
+    """Return the items that `focus` names; where it is empty all 96, or where files are named those that look at code.
 
     Parameters
     ----------
     focus : sequence of str
         Items (1.3.1), sections (1.3), phases (1), or names that a target may expose (vwap).
+    files : sequence of str
+        Files, folders or modules of the source tree.
 
     Raises
     ------
@@ -45,7 +52,15 @@ def in_focus(focus: Sequence[str]) -> dict[str, Item]:
         if not found:
             raise UsageError(f"--focus {name}: no such item, section or phase; should be such as 1.3.1, 1.3 or 1")
         chosen |= found
-    return {id: item for id, item in items().items() if id in chosen} if focus else dict(items())
+    if not focus:
+        return {id: item for id, item in items().items() if not files or any("code" in c.needs for c in item.checks)}
+    return {id: item for id, item in items().items() if id in chosen}
+
+
+def split_focus(focus: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what `focus` names of the protocol, and what is left: files, folders and modules of a source tree."""
+    known = {name for item in items().values() for name in (item.id, item.section, item.phase)} | set(faults.names())
+    return tuple(name for name in focus if name in known), tuple(name for name in focus if name not in known)
 
 
 def run_check(session: Session, section: Section, item: Item, check: Check) -> CheckRun:
@@ -60,8 +75,11 @@ def run_check(session: Session, section: Section, item: Item, check: Check) -> C
     except EvidenceError:
         raise
     except Exception as error:  # whatever it is, it is ours, and the report says so
-        words = f"{type(error).__name__}: {error}".splitlines()[0]
-        return CheckRun(session.name, item.id, check.name, Looked(0), error=words)
+        return CheckRun(session.name, item.id, check.name, Looked(0), error=_words(error))
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def run_section(
@@ -72,9 +90,32 @@ def run_section(
     wanted = set(chosen)
     for item in section.items:
         if item.id in wanted:
-            runs += [run_check(session, section, item, check) for check in item.checks]
+            runs += [run_check(session, section, item, check) for check in item.checks if check.evidence == "session"]
             step(item.id)
     return runs
+
+
+def run_source(
+    source: Source, chosen: Iterable[str], *, step: Callable[[str], None] = lambda item: None
+) -> list[CheckRun]:
+    """Run the checks of the items in focus on a source tree; one that raises is an error of the review."""
+    runs, wanted = list[CheckRun](), set(chosen)
+    for section in sections():
+        for item in section.items:
+            for check in item.checks if item.id in wanted else ():
+                if check.evidence == "source":
+                    runs.append(_run_on_source(source, section, item, check, () if runs else source.code.notes))
+                    step(item.id)
+    return runs
+
+
+def _run_on_source(source: Source, section: Section, item: Item, check: Check, notes: Sequence[str]) -> CheckRun:
+    looked, error = Looked(0), ""
+    try:
+        looked = source_function(section.stem, check)(source)
+    except Exception as raised:  # whatever it is, it is ours, and the report says so
+        error = _words(raised)
+    return CheckRun(source.name, item.id, check.name, looked, (), error, tuple(notes), "source")
 
 
 def run_target(
@@ -140,12 +181,13 @@ def review(
     sessions: Sequence[Session],
     *,
     target: str = "",
+    source: Source | None = None,
     focus: Sequence[str] = (),
     config: ReviewConfig | None = None,
     today: date | None = None,
     step: Callable[[str], None] = lambda item: None,
 ) -> Assessment:
-    """Review sessions and a target in this process.
+    """Review sessions, a target and a source tree in this process.
 
     Parameters
     ----------
@@ -153,6 +195,8 @@ def review(
         One review of all of them: an item is failed if one fails it, verified if one exercised it.
     target : str
         The bot's own functions, ``pkg.module``, ``pkg.module:OBJECT`` or ``path/to/file.py``; none where empty.
+    source : Source, optional
+        The bot's source tree.
     focus : sequence of str
         Items, sections or phases; all 96 items where empty.
     config : ReviewConfig, optional
@@ -176,7 +220,9 @@ def review(
         run for session in sessions for section in sections() for run in run_section(session, section, chosen, step)
     ]
     runs += run_target(target, chosen, step=step) if target else []
-    return assemble(sessions, runs, target=target, focus=focus, config=config, today=today)
+    runs += run_source(source, chosen, step=step) if source else []
+    tree = source.name if source else ""
+    return assemble(sessions, runs, target=target, source=tree, focus=focus, config=config, today=today)
 
 
 def assemble(
@@ -184,7 +230,9 @@ def assemble(
     runs: Sequence[CheckRun],
     *,
     target: str = "",
+    source: str = "",
     focus: Sequence[str] = (),
+    files: Sequence[str] = (),
     config: ReviewConfig | None = None,
     today: date | None = None,
     errors: Sequence[str] = (),
@@ -192,12 +240,13 @@ def assemble(
 ) -> Assessment:
     """Join runs of checks into an assessment; see `review`."""
     config, today = config or ReviewConfig(), today or date.today()
-    chosen = in_focus(focus)
+    chosen = in_focus(focus, files)
     several = len(sessions) > 1
     _tell_apart(sessions)
     waivers = [waiver for waiver in config.waivers if waiver.expires >= today]
-    findings = _findings(chosen, runs, waivers, several)
-    given = [*(["session"] if sessions else []), *(["target"] if target else [])]
+    found, offs = _findings(chosen, runs, waivers, several)
+    findings = diagnose(found, offs, dict(at for session in sessions for at in moments(session, found)))
+    given = [kind for kind, there in (("session", sessions), ("target", target), ("source", source)) if there]
     results = tuple(_result(item, [run for run in runs if run.item == item.id], findings, config, given, armings)
                     for item in chosen.values())  # fmt: skip
     broken = [f"{run.item} {run.check} on {run.session}: {run.error}" for run in runs if run.error]
@@ -205,12 +254,12 @@ def assemble(
     read += [(run.session, note) for run in runs for note in run.read_notes]
     notes = [f"{name}: {note}" if several else note for name, note in read]
     notes += [f"{run.item} {run.check}: {note}" for run in runs for note in run.looked.notes]
-    notes += [note for session in sessions for note in _assumed(session)]
-    notes += [note for waiver in config.waivers if (note := _idle(waiver, chosen, findings, today))]
+    notes += [note for session in sessions for note in assumed(session)]
+    notes += [note for waiver in config.waivers if (note := idle(waiver, chosen, findings, today))]
     return Assessment(
         status=verdict(results, findings, [*errors, *broken]),
-        session=" + ".join([*(session.name for session in sessions), *([target] if target else [])]),
-        focus=tuple(focus),
+        session=" + ".join([*(session.name for session in sessions), *filter(None, [target, source])]),
+        focus=(*focus, *files),
         items=results,
         findings=findings,
         conditions=conditions(results, findings, waivers),
@@ -220,17 +269,6 @@ def assemble(
     )
 
 
-def _assumed(session: Session) -> list[str]:
-    stated = session.settings.get("conventions", {})
-    used = {"cost_basis": "pnl", "unrealized_price": "pnl", "realized": "pnl", "conversion": "pnl",
-            "volatility": "signals", "ema_init": "signals"}  # fmt: skip
-    return [
-        f"{session.name}: session.toml does not state conventions.{name}; {session.convention(name)} was assumed"
-        for name, table in used.items()
-        if name not in stated and session.has(table)
-    ]
-
-
 def _tell_apart(sessions: Sequence[Session]) -> None:
     names = [session.name for session in sessions]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -238,35 +276,19 @@ def _tell_apart(sessions: Sequence[Session]) -> None:
         raise UsageError(f"two sessions are named {twice!r}; should differ in name, so that findings can say which")
 
 
-def _idle(waiver: Waiver, chosen: Mapping[str, Item], findings: Sequence[Finding], today: date) -> str:
-    """Say of a waiver that waives nothing why it does not."""
-    own = [finding for finding in findings if waiver.target in (finding.id, finding.item)]
-    if waiver.target.partition(":")[0] not in chosen or (waiver.expires >= today and any(f.waived for f in own)):
-        return ""
-    why = "there is none for CRITICAL" if own else "there is no such finding"
-    if waiver.expires < today:
-        why = "it has expired"
-    said = f"{waiver.reason}; {waiver.owner}, until {waiver.expires}"
-    return f"the waiver of {waiver.target} ({said}) counts for nothing: {why}"
-
-
 def _findings(
     chosen: dict[str, Item], runs: Sequence[CheckRun], waivers: Sequence[Waiver], several: bool
-) -> tuple[Finding, ...]:
-    out = []
+) -> tuple[list[Finding], dict[str, tuple[Off, ...]]]:
+    """Return the findings of some runs, and by how much what each is about is off."""
+    out, offs = list[Finding](), dict[str, tuple[Off, ...]]()
     for run in runs:
         item = chosen[run.item]
         check = next(check for check in checks(item) if check.name == run.check)
         for breach in run.looked.breaches:
             finding = _finding(item, check, breach, run, several and run.evidence == "session")
             out.append(replace(finding, waived=any(covers(waiver, finding) for waiver in waivers)))
-    order = {"CRITICAL": 0, "HIGH": 1, "MEDIUM": 2, "LOW": 3}
-    return tuple(sorted(out, key=lambda finding: order[finding.severity]))
-
-
-def _checks(item: Item) -> tuple[Check, ...]:
-    """Return the checks of an item: those of a session, then those of a target."""
-    return (*item.checks, *faults.checks(item.id))
+            offs[finding.id] = breach.offs
+    return out, offs
 
 
 def _finding(item: Item, check: Check, breach: Breach, run: CheckRun, several: bool) -> Finding:
@@ -329,7 +351,9 @@ def _result(
 
 def _reason(item: Item, runs: Sequence[CheckRun], status: str, given: Sequence[str]) -> str:
     if not runs:
-        return "no session was given" if item.checks and "session" not in given else "no check yet"
+        kinds = dict.fromkeys(check.evidence for check in checks(item))
+        absent = [_GIVEN[kind] for kind in kinds if kind not in given]
+        return f"no {' and no '.join(absent)} was given" if absent else "no check yet"
     broken = [f"{run.check} crashed: {run.error}" for run in runs if run.error]
     if broken:
         return "; ".join(broken)
@@ -337,23 +361,24 @@ def _reason(item: Item, runs: Sequence[CheckRun], status: str, given: Sequence[s
         return f"violated; {_exercised(runs)} exercised it"
     if status == "verified":
         idle = [
-            name for name in dict.fromkeys(run.check for run in runs if run.evidence == "session" or not run.missing)
+            name for name in dict.fromkeys(run.check for run in runs if run.evidence != "target" or not run.missing)
             if not any(run.looked.exercised for run in runs if run.check == name)
         ]  # fmt: skip
         return f"{_exercised(runs)} exercised it" + (f"; nothing exercised {', '.join(idle)}" if idle else "")
-    kinds = {run.evidence for run in runs}
+    seen = {run.evidence for run in runs}
     missing = sorted({table for run in runs for table in run.missing})
     if missing and all(run.missing for run in runs):
-        kind = "evidence has no" if "session" in kinds else "target exposes no"
+        kind = "evidence has no" if "session" in seen else "target exposes no"
         return f"the {kind} {', '.join(missing)}"
     notes = list(dict.fromkeys(note for run in runs for note in run.looked.notes))
     return "; ".join(["no record exercised it", *notes[:3]])
 
 
 def _exercised(runs: Sequence[CheckRun]) -> str:
-    """Say how many records of sessions, and how many calls of a target, could have shown a violation."""
+    """Say how many records, calls and places of each kind of evidence could have shown a violation."""
     counts = {
         "records": sum(run.looked.exercised for run in runs if run.evidence == "session"),
         "calls of the target": sum(run.looked.exercised for run in runs if run.evidence == "target"),
+        "places of the source tree": sum(run.looked.exercised for run in runs if run.evidence == "source"),
     }
     return " and ".join(f"{count} {what}" for what, count in counts.items() if count) or "no record"

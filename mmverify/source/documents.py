@@ -48,7 +48,7 @@ class Page:
     def parts(self) -> tuple[Part, ...]:
         """Its sections; text before the first heading is none."""
         heads = list(self._headings())
-        ends = [line for line, _, _ in heads[1:]] + [len(self.file.lines) + 1]
+        ends = [line for line, _, _ in heads[1:]] + [len(self.file.lines) + 1] * bool(heads)
         return tuple(
             Part(line, heading, "\n".join(self.file.lines[below - 1 : end - 1]))
             for (line, heading, below), end in zip(heads, ends, strict=True)

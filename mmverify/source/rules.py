@@ -13,6 +13,7 @@ from typing import Any
 
 from mmverify.source.graph import Graph, Reached
 from mmverify.source.symbols import CALL, Function, matching
+from mmverify.source.tree import File
 
 _FOLDER = Path(__file__).parent / "rules"
 _SHOWN = 120  # letters of a line of code
@@ -55,6 +56,8 @@ class Rule:
         By language.
     unless : str
         A regular expression: where any code of the tree holds it, this is no fault.
+    holds : str
+        A regular expression that every file with the fault holds, where there is one.
     """
 
     id: str
@@ -65,6 +68,7 @@ class Rule:
     cost: str
     patterns: Mapping[str, Pattern]
     unless: str = ""
+    holds: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,14 +119,51 @@ def on_path(rule: Rule, graph: Graph, reached: Iterable[Reached]) -> list[Hit]:
 
 
 def anywhere(rule: Rule, graph: Graph, functions: Iterable[Function]) -> list[Hit]:
-    """Return where functions have a fault, the code outside of functions among them."""
-    out = []
+    """Return where functions have a fault, the code outside of functions among them; a file is searched at once."""
+    own: dict[File, list[Function]] = {}
     for function in functions:
-        pattern = rule.patterns.get(function.file.language)
-        if pattern is not None and _may_hold(pattern, function.file.text):
-            out += [Hit(rule, function, line, _line(function, line), "")
-                    for line in sorted(set(_found(pattern, graph, function)))]  # fmt: skip
-    return out
+        if function.file.language in rule.patterns:
+            own.setdefault(function.file, []).append(function)
+    return [
+        Hit(rule, function, line, _line(function, line), "")
+        for file, within in own.items()
+        if not rule.holds or re.search(rule.holds, file.text)
+        for line, function in sorted(
+            _in_file(rule.patterns[file.language], graph, file, within), key=lambda hit: hit[0]
+        )
+    ]
+
+
+def _in_file(pattern: Pattern, graph: Graph, file: File, within: list[Function]) -> set[tuple[int, Function]]:
+    innermost = {line: each for each in sorted(within, key=_length, reverse=True) for line in _span(each)}
+    found = {node.range().start.line + 1 for rule in pattern.nodes for node in file.root.find_all({"rule": rule})}
+    ends = _ends(pattern, graph, file)
+    for node in file.root.find_all({"rule": {"any": [{"kind": kind} for kind in CALL[file.language]]}}) if ends else ():
+        line = node.range().start.line + 1
+        told = node.field("function") or node.field("macro")
+        if told is not None and ends.search(told.text()) and line in innermost:
+            names = graph.call(innermost[line], node).outside
+            if any(fnmatchcase(name, wanted) for name in names for wanted in pattern.calls):
+                found.add(line)
+    return {(line, innermost[line]) for line in found if line in innermost}
+
+
+def _length(function: Function) -> int:
+    return len(_span(function))
+
+
+def _span(function: Function) -> range:
+    place = function.node.range()
+    return range(place.start.line + 1, place.end.line + 2)
+
+
+def _ends(pattern: Pattern, graph: Graph, file: File) -> re.Pattern[str] | None:
+    """Return what the text of a callee ends in, aliases of the file among it; None if nothing of it is in the file."""
+    words = {re.split(r"[.?]+", call.rstrip("!*."))[-1] for call in pattern.calls}
+    aliases = graph.known.aliases.get(file.path, {})
+    words = {word for word in words if word in file.text}
+    words |= {alias for alias, full in aliases.items() if full.rpartition(".")[2] in words}
+    return re.compile(rf"(^|\b)({'|'.join(map(re.escape, sorted(words)))})!?$") if words else None
 
 
 def _excused(rule: Rule, graph: Graph) -> bool:
@@ -136,12 +177,6 @@ def _found(pattern: Pattern, graph: Graph, function: Function) -> Iterator[int]:
                 yield call.line
     for rule in pattern.nodes:
         yield from (node.range().start.line + 1 for node in matching(function, rule))
-
-
-def _may_hold(pattern: Pattern, text: str) -> bool:
-    """Say whether a file may have a fault at all: it holds the last word of a call, or there are rules on nodes."""
-    words = [re.split(r"[.!?*]+", call.rstrip("!*."))[-1] for call in pattern.calls]
-    return bool(pattern.nodes) or any(word in text for word in words)
 
 
 def _line(function: Function, line: int) -> str:
