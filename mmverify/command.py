@@ -15,13 +15,13 @@ from mmverify.checks import Section, sections
 from mmverify.errors import EvidenceError, UsageError
 from mmverify.notebook import has_notebook, write_beside
 from mmverify.report import check_folder, default_folder, point_latest, write
-from mmverify.review.arm import SIZE, arm, size
+from mmverify.review.arm import SIZE, arm, arm_source, size
 from mmverify.review.assess import exit_code
 from mmverify.review.config import ReviewConfig, read_config
 from mmverify.review.engine import assemble, called, checks, in_focus, run_section, run_source, run_target, split_focus
 from mmverify.review.results import Arming, Assessment, CheckRun
 from mmverify.session.load import Session, open_session
-from mmverify.source.evidence import open_source
+from mmverify.source.evidence import Source, open_source
 
 _REPORTS = Path("reports")
 _CELL_TIMEOUT = 3600  # seconds; a notebook that takes longer is an error of the review
@@ -96,6 +96,7 @@ def carry_out(
     arming = [session for session in sessions if request.arm or (request.arm is None and size(session) <= SIZE)]
     total(len(sessions) * len(seen) + len(arming) + request.notebooks)
     armings = [each for session in arming for each in _arm(session, list(chosen), step)]
+    armings += _arm_source(source, list(chosen), step) if source and request.arm is not False else []
     with TemporaryDirectory(prefix="mmverify-") as scratch:
         runs = [*apart]
         runs += _in_process(sessions, [section for section in seen if section not in paged], list(chosen), step)
@@ -183,6 +184,12 @@ def _open(path: Path) -> Session:
 def _arm(session: Session, chosen: Sequence[str], step: Callable[[str], None]) -> list[Arming]:
     armings = arm(session, chosen)
     step(f"{session.name}: {sum(each.armed for each in armings)} of {len(armings)} checks armed")
+    return armings
+
+
+def _arm_source(source: Source, chosen: Sequence[str], step: Callable[[str], None]) -> list[Arming]:
+    armings = arm_source(source, chosen)
+    step(f"{source.name}: {sum(each.armed for each in armings)} of {len(armings)} checks armed")
     return armings
 
 

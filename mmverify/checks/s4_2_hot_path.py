@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmverify.checks.s4_2_latency import allocations_per_pass, blocked_time, log_time, stage_order, tick_to_order
 from mmverify.checks.s4_2_source import (
     blocking_calls,
     containers_and_texts,
@@ -10,4 +11,7 @@ from mmverify.checks.s4_2_source import (
     synchronous_logging,
 )
 
-__all__ = ["blocking_calls", "containers_and_texts", "declared_path", "loops_and_recursion", "synchronous_logging"]
+__all__ = [
+    "allocations_per_pass", "blocked_time", "blocking_calls", "containers_and_texts", "declared_path", "log_time",
+    "loops_and_recursion", "stage_order", "synchronous_logging", "tick_to_order",
+]  # fmt: skip
