@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 
 from mmverify.errors import UsageError
-from mmverify.report import data, junit, markdown, page, regression
+from mmverify.report import data, junit, markdown, page, regression, sarif
 from mmverify.review.results import Assessment
 
 _MASTER = "assessment.json"
@@ -113,6 +113,7 @@ def _fill(
     _put(folder / "assessment.md", markdown.render(assessment))
     _put(folder / "index.html", page.render(assessment, pages))
     _put(folder / "junit.xml", junit.render(assessment))
+    _put(folder / "findings.sarif", sarif.render(assessment))
     if page.has_target(assessment):
         _put(folder / "matrix.html", page.render_matrix())
     for name, text in regression.render(assessment, sources, trees).items():

@@ -14,7 +14,7 @@ from mmverify.errors import UsageError
 from mmverify.report import check_folder, default_folder, junit, point_latest, write
 from mmverify.review.results import Assessment
 
-FILES = {"assessment.json", "assessment.md", "index.html", "junit.xml"}
+FILES = {"assessment.json", "assessment.md", "index.html", "junit.xml", "findings.sarif"}
 
 
 @pytest.fixture
