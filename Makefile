@@ -21,7 +21,7 @@ export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report test check fix lint types unit property armed notebook-tests readme lab notebooks conformance seeds matrix mutation lock clean
+.PHONY: help setup report test check fix lint types unit property armed notebook-tests readme lab notebooks conformance seeds parameters matrix mutation lock clean
 
 help:
 	@echo 'make report      review $(SESSION) and say where the report is (SESSION=DIR for your own)'
@@ -30,6 +30,7 @@ help:
 	@echo 'make lab         open the notebooks in JupyterLab'
 	@echo 'make notebooks   execute the notebooks in place'
 	@echo 'make seeds       audit and review simulated sessions over a pairwise cover of the conventions (minutes)'
+	@echo 'make parameters  run every notebook on ten other sets of parameters by papermill (minutes)'
 	@echo 'make conformance try right and wrong targets against the whole contract (minutes)'
 	@echo 'make matrix      try the libraries of tests/matrix/requirements.txt against the vectors'
 	@echo 'make mutation    change the formulas and replays a little at a time and see the tests fail (minutes)'
@@ -82,6 +83,10 @@ conformance: setup
 # Twenty seeds over a pairwise cover of the conventions: an independent audit of each session, and its review.
 seeds: setup
 	@$(TEST) -n 2 -m campaign tests/simulate
+
+# Every notebook of a section on every set of parameters, each in a kernel of its own.
+parameters: setup
+	@$(TEST) -m campaign tests/notebooks
 
 # The libraries are in an environment of their own; not part of `make test`, which holds data/matrix.json to the vectors.
 matrix: .venv-matrix/.stamp-matrix
@@ -155,7 +160,8 @@ notebook-tests: setup
 	@echo '== notebooks by nbval: stored outputs come out again =='
 	@$(TEST) --nbval --nbval-current-env -n 2 --dist loadfile notebooks
 	@echo '== notebooks by papermill: other parameters =='
-	@$(TEST) -m notebook
+	@$(TEST) -m 'notebook and not campaign' --ignore tests/notebooks/test_parameters.py
+	@$(TEST) -n 2 -m 'notebook and not campaign' tests/notebooks/test_parameters.py
 
 readme: setup
 	@echo '== README =='
