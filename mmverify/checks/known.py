@@ -7,16 +7,18 @@ up to ``timing.claim_lag_ms`` before. A venue table without the bot's clock is r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmverify.formulas.convert import convert_exact
-from mmverify.numeric import Mask
+from mmverify.numeric import Ints, Mask, narrow
 from mmverify.session.load import Session, Table
 
 Times = NDArray[np.int64]
@@ -62,12 +64,25 @@ def timeline(session: Session, table: Table, which: Mask | None = None) -> Timel
     """Order the rows of a table (those of `which`) as the bot learnt of them."""
     local = table.whole("ts_local")
     times, blind = local.values, local.missing
-    if blind.any():
+    is_blind = blind.any() and (which is None or blind[which].any())
+    if is_blind:
         times = np.where(blind, table.whole("ts_exchange").values, times)
     rows = np.arange(len(table)) if which is None else np.flatnonzero(which)
-    slack = _nanoseconds(session, "max_clock_skew_ms") if blind[rows].any() else 0
-    order = rows[np.argsort(times[rows], kind="stable")]
-    return Timeline(order, times[order], _nanoseconds(session, "claim_lag_ms") + slack, slack)
+    if len(rows) < len(times):
+        times = times[rows]
+    if not (times[1:] >= times[:-1]).all():
+        order = np.argsort(times, kind="stable")
+        rows, times = rows[order], times[order]
+    slack = _nanoseconds(session, "max_clock_skew_ms") if is_blind else 0
+    return Timeline(rows, times, _nanoseconds(session, "claim_lag_ms") + slack, slack)
+
+
+class Ratio(NamedTuple):
+    """A rate at each of some claims, as numerator and denominator, and where there is one."""
+
+    top: Ints
+    bottom: Ints
+    known: Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,10 +109,8 @@ class Rates:
     def known(self, at: int, *, late: bool = True) -> dict[tuple[str, str], Fraction]:
         """Return each pair's newest rate at a moment; with ``late=False`` without rows of that very moment."""
         out = {}
-        for pair, (line, rates) in self.pairs.items():
-            fewest, most = line.span(np.array([at]))
-            count = int(most[0]) if late else int(fewest[0])
-            if count:
+        for (pair, (_, rates)), counts in zip(self.pairs.items(), self._counts(at), strict=True):
+            if count := counts[late]:
                 out[pair] = rates[count - 1]
         return out
 
@@ -105,16 +118,67 @@ class Rates:
         """Return every rate that a claim at this moment may have used: direct, inverse, or a chain of two."""
         if asset == currency:
             return [Fraction(1)]
+        return list(self._choices(asset, currency, self._counts(at)))
+
+    def _counts(self, at: int) -> tuple[tuple[int, int], ...]:
+        """Return, per pair, the fewest and the most rates that may have been known at a moment."""
+        return tuple(
+            (bisect_left(times, at - line.before), bisect_right(times, at + line.after)) for line, times in self._times
+        )
+
+    @cached_property
+    def _times(self) -> list[tuple[Timeline, list[int]]]:
+        return [(line, line.times.tolist()) for line, _ in self.pairs.values()]
+
+    @cached_property
+    def _choices(self) -> Callable[[str, str, tuple[tuple[int, int], ...]], list[Fraction]]:
+        """Return the choices by what was known: the last ones that were asked for are kept."""
+        return lru_cache(maxsize=4096)(self._chosen)
+
+    def _chosen(self, asset: str, currency: str, counts: tuple[tuple[int, int], ...]) -> list[Fraction]:
         legs: dict[tuple[str, str], list[Fraction]] = {}
-        for (base, quote), (line, rates) in self.pairs.items():
-            fewest, most = line.span(np.array([at]))
-            seen = rates[max(int(fewest[0]) - 1, 0) : int(most[0])]
+        for ((base, quote), (_, rates)), (fewest, most) in zip(self.pairs.items(), counts, strict=True):
+            seen = rates[max(fewest - 1, 0) : most]
             legs.setdefault((base, quote), []).extend(seen)
             legs.setdefault((quote, base), []).extend(1 / rate for rate in seen)
         found = list(legs.get((asset, currency), []))
         for through in {quote for base, quote in legs if base == asset} - {asset, currency}:
             found += [a * b for a in legs[asset, through] for b in legs.get((through, currency), [])]
         return list(dict.fromkeys(found))
+
+    def changes(self, at: Times, *, late: bool | None = None) -> tuple[Times, Rows]:
+        """Return times at which different rates are known, and for each claim the one that knows the same.
+
+        With `late` only the newest rates count, with or without those of the very moment.
+        """
+        counts = [count for line, _ in self.pairs.values() for count in line.span(at)]
+        if late is not None:
+            counts = counts[int(late) :: 2]
+        new = np.zeros(len(at), dtype=bool)
+        new[:1] = True
+        for each in counts:
+            new[1:] |= each[1:] != each[:-1]
+        return at[new], np.cumsum(new) - 1
+
+    def ratios(self, asset: str, currency: str, at: Times) -> list[Ratio]:
+        """Return the choices of every claim as columns: the newest direct rate first, the last again where few."""
+        times, place = self.changes(at)
+        found = []
+        for each in times.tolist():
+            newest = [rate] if (rate := self.known(each).get((asset, currency))) else []
+            found.append(list(dict.fromkeys([*newest, *reversed(self.choices(asset, currency, each))])))
+        known = np.array([bool(rates) for rates in found], dtype=bool)[place]
+        out = []
+        for n in range(max([1, *map(len, found)])):
+            chosen = [rates[min(n, len(rates) - 1)] if rates else Fraction(1) for rates in found]
+            tops, bottoms = narrow([rate.numerator for rate in chosen]), narrow([rate.denominator for rate in chosen])
+            out.append(Ratio(tops[place], bottoms[place], known))
+        return out
+
+    def factors(self, asset: str, currency: str, at: Times, *, late: bool) -> tuple[list[Fraction | None], Rows]:
+        """Return what one unit converts to (None: there is no path), and for each moment which of them it is."""
+        times, place = self.changes(at, late=late)
+        return [self.convert(Fraction(1), asset, currency, each, late=late) for each in times.tolist()], place
 
     def around(self, asset: str, currency: str, at: int, *, earlier: bool) -> list[Fraction]:
         """Return the direct or inverse rates just before or just after those that a claim may have used."""
@@ -141,8 +205,10 @@ class Rates:
         One list of values a count n, with and without rates of the very moment; an empty one where a rate is missing.
         """
         sums: list[list[Fraction]] = [[Fraction(0)] * 2]
-        for step, at in zip(steps, times, strict=True):
-            parts = [self.convert(step, asset, currency, at, late=late) if step else step for late in (True, False)]
+        found = [self.factors(asset, currency, np.array(times, dtype=np.int64), late=late) for late in (True, False)]
+        each = [[rates[place] for place in places.tolist()] for rates, places in found]
+        for step, *factors in zip(steps, *each, strict=True):
+            parts = [step if not step else None if factor is None else step * factor for factor in factors]
             sums.append([total + part for total, part in zip(sums[-1], parts, strict=False) if part is not None])
         return sums
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mmverify.checks.known import Times, timeline
+from mmverify.checks.exact import Column
+from mmverify.checks.known import Rows, Times, timeline
+from mmverify.checks.s3_1_feed import feeds
 from mmverify.errors import EvidenceError
-from mmverify.replay.order_book import OrderBook
+from mmverify.numeric import Ints, Mask
+from mmverify.replay.depth import NONE
 from mmverify.session.load import Session
 
 Best = tuple[Fraction | None, Fraction | None]
@@ -44,92 +48,129 @@ def venue_prices(session: Session, symbol: str, kind: str, at: Times) -> Prices:
     )
 
 
-def book_prices(
-    session: Session, symbol: str, kind: str, at: Times, directions: Sequence[Sequence[int]]
-) -> list[list[Fraction]]:
-    """Return the book's mid, or its exit prices for a long (+1) or a short (-1), at each of the times `at`."""
-    if kind == "mid":
-        minimum = session.settings.get("conventions", {}).get("mid_min_qty", "0")
-        try:
-            min_qty = Fraction(str(minimum))
-        except ValueError:
-            raise EvidenceError(
-                "session.toml", column="conventions.mid_min_qty", was=repr(minimum), should="a decimal"
-            ) from None
-    else:
-        min_qty = Fraction(0)
-    states, spans = best_prices(session, symbol, at, min_qty)
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Prices of one type as they came, and which of them each claim may have known.
 
-    def price(best: Best, direction: int) -> Fraction | None:
-        bid, ask = best
+    Parameters
+    ----------
+    long, short : ndarray of int, shape (n,)
+        The price after each change for a long and for a short, in units of ``1 / unit``; the same unless `by_side`.
+    known : ndarray of bool, shape (2, n)
+        Where there is one, for a long and for a short.
+    unit : int
+    first, stop : ndarray of int64
+        Per claim, the first change that it may have known, and the one after the last.
+    by_side : bool
+        Whether the price depends on the side of the position.
+    """
+
+    long: Ints
+    short: Ints
+    known: NDArray[np.bool_]
+    unit: int
+    first: Rows
+    stop: Rows
+    by_side: bool = False
+
+    def candidates(self, claim: int, signs: Sequence[int]) -> list[Fraction]:
+        """Return the prices that a claim may have been valued at, long (+1) or short (-1), the newest last."""
+        found = []
+        for n in range(int(self.first[claim]), int(self.stop[claim])):
+            for sign in signs:
+                if self.known[int(sign <= 0), n]:
+                    found.append(Fraction(int((self.long if sign > 0 else self.short)[n]), self.unit))
+        return list(dict.fromkeys(found))
+
+    def newest(self, signs: Rows) -> tuple[Ints, Mask]:
+        """Return the newest price that each claim may have known, in units, and where there is one."""
+        has = self.stop > self.first
+        at = np.where(has, self.stop - 1, 0)
+        if not self.long.size:
+            return np.zeros(len(at), dtype=np.int64), has
+        short = signs <= 0
+        return np.where(short, self.short[at], self.long[at]), has & self.known[short.astype(np.intp), at]
+
+    @property
+    def later(self) -> Seen:
+        """The first price after those that each claim may have known."""
+        return replace(self, first=self.stop, stop=np.minimum(self.stop + 1, len(self.long)))
+
+    @property
+    def earlier(self) -> Seen:
+        """The last price before those that each claim may have known."""
+        return replace(self, first=np.maximum(self.first - 1, 0), stop=self.first)
+
+
+def seen(session: Session, symbol: str, kind: str, at: Times) -> Seen:
+    """Return the prices of a type (mark, index, last, mid, exit) by the times `at`; none where there are none."""
+    nothing = np.zeros(0, dtype=np.int64)
+    if kind in ("mid", "exit") and session.has("book"):
+        return _book_seen(session, symbol, kind, at)
+    if kind in ("mid", "exit") or not session.has("marks"):
+        none = np.zeros(len(at), dtype=np.int64)
+        return Seen(nothing, nothing, np.zeros((2, 0), dtype=bool), 1, none, none)
+    table = session.table("marks", "ts_exchange", "ts_local", "symbol", kind)
+    column = table.decimals(kind)
+    line = timeline(session, table, table.words("symbol").is_(symbol) & column.known)
+    fewest, most = line.span(at)
+    prices, known = column.ints[line.rows], np.ones((2, len(line)), dtype=bool)
+    return Seen(prices, prices, known, 10**column.scale, np.maximum(fewest - 1, 0), most)
+
+
+def _book_seen(session: Session, symbol: str, kind: str, at: Times) -> Seen:
+    states, low, high = _book_states(session, symbol, at, _least_qty(session, kind))
+    unit = 2 * 10 ** session.table("book", "price").decimals("price").scale
+    size = max(states, default=-1) + 1
+    bids, asks, known = [0] * size, [0] * size, np.zeros((2, size), dtype=bool)
+    for n, (bid, ask) in states.items():
         if kind == "mid":
-            return None if bid is None or ask is None else (bid + ask) / 2
-        return bid if direction > 0 else ask
+            bid = ask = None if bid is None or ask is None else (bid + ask) / 2
+        bids[n], asks[n] = int((bid or 0) * unit), int((ask or 0) * unit)
+        known[:, n] = bid is not None, ask is not None
+    stop = np.minimum(high + 1, size)
+    return Seen(Column.of(bids).ints, Column.of(asks).ints, known, unit, low, stop, kind == "exit")
 
-    out = []
-    for (low, high), signs in zip(spans, directions, strict=True):
-        found = [price(states[n], sign) for n in range(low, high + 1) if n in states for sign in signs]
-        out.append(list(dict.fromkeys(value for value in found if value is not None)))
-    return out
+
+def _least_qty(session: Session, kind: str) -> Fraction:
+    """Return the size from which on a level of the book counts."""
+    minimum = session.settings.get("conventions", {}).get("mid_min_qty", "0") if kind == "mid" else "0"
+    try:
+        return Fraction(str(minimum))
+    except ValueError:
+        raise EvidenceError(
+            "session.toml", column="conventions.mid_min_qty", was=repr(minimum), should="a decimal"
+        ) from None
 
 
 def best_prices(
     session: Session, symbol: str, at: Times, min_qty: Fraction
 ) -> tuple[dict[int, Best], list[tuple[int, int]]]:
     """Replay the book; return its best prices after each count of updates that a claim may have seen."""
-    columns = ("ts_exchange", "ts_local", "symbol", "seq", "prev_seq", "kind", "side", "price", "qty")
-    table = session.table("book", *columns)
-    line = timeline(session, table, table.words("symbol").is_(symbol))
-    rows = line.rows
-    seq, prev, kind, side = table.whole("seq"), table.whole("prev_seq"), table.words("kind"), table.words("side")
-    exchange, price, qty = table.whole("ts_exchange"), table.decimals("price"), table.decimals("qty")
-    if not len(rows):
-        return {}, [(0, 0)] * len(at)
-    keys = (line.times, seq.values[rows], kind.codes[rows], exchange.values[rows])
-    fresh = np.concatenate([[True], np.logical_or.reduce([key[1:] != key[:-1] for key in keys])])
-    starts = np.flatnonzero(fresh)
-    ends = np.append(starts[1:], len(rows))
-    times = line.times[starts]
-    low = np.searchsorted(times, at - line.before, side="left")
-    high = np.searchsorted(times, at + line.after, side="right")
-    spans = [(int(a), int(b)) for a, b in zip(low, high, strict=True)]
-    wanted = {n for a, b in spans for n in range(a, b + 1)}
-    threshold = int(-(-min_qty * 10**qty.scale // 1))
-    states: dict[int, Best] = {}
-    book = OrderBook()
-    bid_code = side.code("bid")
+    states, low, high = _book_states(session, symbol, at, min_qty)
+    return states, list(zip(low.tolist(), high.tolist(), strict=True))
 
-    def best() -> Best:
-        bid, ask = book.best(threshold)
-        unit = 10**price.scale
-        return (None if bid is None else Fraction(bid, unit), None if ask is None else Fraction(ask, unit))
 
-    for n, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        if n in wanted:
-            states[n] = best()
-        members = rows[start:end]
-        first = int(members[0])
-        levels = [
-            ("bid" if side.codes[row] == bid_code else "ask", int(price.ints[row]), int(qty.ints[row]))
-            for row in members
-            if side.codes[row] >= 0 and price.ints[row] > 0
-        ]
-        book.apply(
-            kind.text(first),
-            None if seq.missing[first] else int(seq.values[first]),
-            None if prev.missing[first] else int(prev.values[first]),
-            levels,
-        )
-    states[len(starts)] = best()
-    return states, spans
+def _book_states(session: Session, symbol: str, at: Times, min_qty: Fraction) -> tuple[dict[int, Best], Rows, Rows]:
+    book = feeds(session).get(symbol)
+    if book is None:
+        return {}, np.zeros(len(at), dtype=np.int64), np.zeros(len(at), dtype=np.int64)
+    low = np.searchsorted(book.times, at - book.line.before, side="left")
+    high = np.searchsorted(book.times, at + book.line.after, side="right")
+    size = len(book.starts) + 2
+    asked = np.cumsum(np.bincount(low, minlength=size) - np.bincount(high + 1, minlength=size))[:-1]
+    asked[-1] = 1
+    counts = np.flatnonzero(asked)
+    after = np.concatenate([np.full((2, 1), NONE, dtype=np.int32), book.best_of(min_qty)], axis=1)[:, counts]
+    prices = {code: None if code == NONE else book.price(code) for code in np.unique(after).tolist()}
+    bids, asks = (side.tolist() for side in after)
+    states = {n: (prices[bid], prices[ask]) for n, bid, ask in zip(counts.tolist(), bids, asks, strict=True)}
+    return states, low, high
 
 
 def candidates(
     session: Session, symbol: str, kind: str, at: Times, directions: Sequence[Sequence[int]]
 ) -> list[list[Fraction]]:
     """Return, per claim, the prices of a type that it may have been valued at; empty where the evidence has none."""
-    if kind in ("mid", "exit"):
-        if not session.has("book"):
-            return [[] for _ in at]
-        return book_prices(session, symbol, kind, at, directions)
-    return venue_prices(session, symbol, kind, at).known if session.has("marks") else [[] for _ in at]
+    known = seen(session, symbol, kind, at)
+    return [known.candidates(n, signs if known.by_side else (1,)) for n, signs in enumerate(directions)]

@@ -1,0 +1,222 @@
+"""What the venue sent of each book: its messages, how they follow each other, and its levels after each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmverify.checks.known import Rows, Timeline, Times, timeline
+from mmverify.numeric import Mask
+from mmverify.replay.depth import NONE, best
+from mmverify.replay.sequence import Messages, Sequence, sequence
+from mmverify.replay.tape import Codes, Grid, Tape, capped, renewed
+from mmverify.session.load import Session, Table, need_instruments
+
+COLUMNS = ("ts_exchange", "ts_local", "symbol", "seq", "prev_seq", "kind", "side", "price", "qty")
+
+
+@dataclass(frozen=True, eq=False)
+class Feed:
+    """The book of one symbol as it came.
+
+    Parameters
+    ----------
+    table : Table
+        The table `book`.
+    symbol : str
+    line : Timeline
+        Its rows in order of arrival.
+    starts : ndarray of int64, shape (m,)
+        Place in the line of the first row of each message.
+    told : Sequence
+        What became of each message.
+    tape : Tape
+        The level changes that took effect.
+    depth : int or None
+        Levels a side that the venue keeps up.
+    """
+
+    table: Table
+    symbol: str
+    line: Timeline
+    starts: Rows
+    told: Sequence
+    tape: Tape
+    depth: int | None
+
+    @cached_property
+    def times(self) -> Times:
+        """When each message arrived, ns."""
+        return self.line.times[self.starts]
+
+    @cached_property
+    def states(self) -> Rows:
+        """The messages after which the book stood as told, in order."""
+        return np.flatnonzero(self.told.changed)
+
+    @cached_property
+    def _since(self) -> Times:
+        return self.times[self.states]
+
+    def span(self, at: Times) -> tuple[Rows, Rows]:
+        """Return the range of `states` that a claim at each of these times may have seen; empty before the first."""
+        low = np.searchsorted(self._since, at - self.line.before, side="left") - 1
+        high = np.searchsorted(self._since, at + self.line.after, side="right")
+        return np.maximum(low, 0).astype(np.int64), high.astype(np.int64)
+
+    @cached_property
+    def best(self) -> Codes:
+        """Codes of the best bid and ask after each message, shape (2, m)."""
+        return best(self.tape)
+
+    def best_of(self, min_qty: Fraction) -> Codes:
+        """Return codes of the best bid and ask among levels of at least `min_qty` after each message."""
+        qty = self.table.decimals("qty")
+        threshold = -(-min_qty * 10**qty.scale // 1)
+        if threshold <= 1:
+            return self.best
+        sent = np.maximum(self.tape.row, 0)
+        large = self.tape.present & np.asarray(qty.ints[sent] >= int(threshold), dtype=bool)
+        return best(replace(self.tape, present=large))
+
+    @cached_property
+    def margin(self) -> Rows:
+        """Best ask less best bid after each message, in units of the price's scale; 1 where a side is empty."""
+        bid, ask = self.best
+        grid = self.tape.grid
+        both = (bid != NONE) & (ask != NONE)
+        return np.where(both, grid.price(ask) - grid.price(bid), 1)
+
+    def price(self, code: int) -> Fraction:
+        """Return the price of a code."""
+        return Fraction(int(self.tape.grid.price(np.array([code]))[0]), 10 ** self.table.decimals("price").scale)
+
+    def row(self, message: int) -> int:
+        """Return the table's row that a message begins with."""
+        return int(self.line.rows[self.starts[message]])
+
+
+@lru_cache(maxsize=4)
+def feeds(session: Session) -> dict[str, Feed]:
+    """Follow and replay the book of every symbol.
+
+    Raises
+    ------
+    EvidenceError
+        For a symbol without an instrument.
+    """
+    table = session.table("book", *COLUMNS)
+    symbols = table.words("symbol")
+    need_instruments(session, "book", symbols)
+    only = len(symbols.names) == 1
+    return {symbol: _feed(session, table, symbol, None if only else symbols.is_(symbol)) for symbol in symbols.names}
+
+
+def _feed(session: Session, table: Table, symbol: str, which: Mask | None) -> Feed:
+    line = timeline(session, table, which)
+    line_of = _Rows(len(table), line.rows)
+    starts = _starts(table, line, line_of)
+    side, price, qty = table.words("side"), table.decimals("price"), table.decimals("qty")
+    leveled = line_of.take(side.codes) >= 0
+    leveled &= np.asarray(np.greater(line_of.take(price.ints), 0), dtype=bool)
+    messages = _messages(table, line, starts)
+    told = sequence(messages)
+    places, step, ends = _applied(told, starts, len(line), leveled)
+    rows = line_of if places is None else _Rows(len(table), line.rows[places])
+    prices = rows.take(price.ints)
+    grid = Grid.of(prices)
+    codes = grid.codes(rows.take(side.codes) == side.code("ask"), prices)
+    present = np.asarray(np.greater(rows.take(qty.ints), 0), dtype=bool)
+    tape = Tape(grid, step, codes, rows.rows, present, ends, len(starts))
+    stands = messages.snapshot[told.applied]
+    if np.count_nonzero(stands) > 1 or (len(stands) and not stands[0]):
+        counts = _counts(starts, len(line), leveled)[told.applied]
+        tape = renewed(tape, (np.cumsum(counts) - counts)[stands], told.at[stands].astype(np.int32))
+    depth = _depth(session, symbol)
+    if depth is not None:
+        tape = capped(tape, depth)
+    return Feed(table, symbol, line, starts, told, tape, depth)
+
+
+class _Rows:
+    """Rows of a table; where they are all of it in its order, a column is taken without a copy."""
+
+    def __init__(self, size: int, rows: Rows) -> None:
+        self.rows = rows
+        self._is_all = len(rows) == size and bool((rows[1:] > rows[:-1]).all())
+
+    def take(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return a column's values in these rows."""
+        return values if self._is_all else values[self.rows]
+
+
+def _starts(table: Table, line: Timeline, rows: _Rows) -> Rows:
+    """Return where each message begins: rows of one number, kind and time belong together."""
+    if not len(line):
+        return np.empty(0, dtype=np.int64)
+    columns: list[NDArray[Any]] = [table.whole(name).values for name in ("seq", "prev_seq", "ts_exchange")]
+    fresh = np.ones(len(line), dtype=bool)
+    changes = fresh[1:]
+    np.not_equal(line.times[1:], line.times[:-1], out=changes)
+    for column in [*columns, table.words("kind").codes]:
+        values = rows.take(column)
+        changes |= values[1:] != values[:-1]
+    return np.flatnonzero(fresh)
+
+
+def _counts(starts: Rows, rows: int, leveled: Mask) -> Rows:
+    """Return how many levels each message has."""
+    if leveled.all():
+        return np.diff(np.append(starts, rows))
+    return np.add.reduceat(leveled.astype(np.int64), starts)
+
+
+def _messages(table: Table, line: Timeline, starts: Rows) -> Messages:
+    first = line.rows[starts]
+    seq, prev, sent = (table.whole(name) for name in ("seq", "prev_seq", "ts_exchange"))
+    number, before = seq.values[first], prev.values[first]
+    silent = _among(prev.missing, first)
+    if silent.any():
+        before = np.where(silent, number - 1, before)
+    kind = table.words("kind")
+    return Messages(
+        seq=number, prev=before, numbered=~_among(seq.missing, first),
+        snapshot=kind.codes[first] == kind.code("snapshot"), empty=_among(table.words("side").codes < 0, first),
+        timed=~_among(sent.missing, first), sent=sent.values[first],
+    )  # fmt: skip
+
+
+def _among(which: Mask, rows: Rows) -> Mask:
+    """Return which of these rows are marked."""
+    return which[rows] if which.any() else np.zeros(len(rows), dtype=bool)
+
+
+def _applied(told: Sequence, starts: Rows, rows: int, leveled: Mask) -> tuple[Rows | None, NDArray[np.int32], Mask]:
+    """Return what took effect, in its order: place in the line (None: all), its message, whether it ends an update."""
+    sizes = np.diff(np.append(starts, rows))
+    if len(told.applied) == len(starts) and bool((told.applied[1:] > told.applied[:-1]).all()):
+        places, update = None, np.repeat(np.arange(len(starts), dtype=np.int32), sizes)
+        step = update
+    else:
+        counts = sizes[told.applied]
+        stops = np.cumsum(counts)
+        places = np.repeat(starts[told.applied] - (stops - counts), counts) + np.arange(int(counts.sum()))
+        update = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+        step = told.at.astype(np.int32).take(update)
+    kept = leveled if places is None else leveled[places]
+    if not kept.all():
+        places = np.flatnonzero(kept) if places is None else places[kept]
+        update, step = update[kept], step[kept]
+    return places, step, np.append(update[1:] != update[:-1], True)[: len(update)]
+
+
+def _depth(session: Session, symbol: str) -> int | None:
+    table = session.table("instruments", "symbol", "book_depth")
+    stated = table.whole("book_depth")
+    rows = np.flatnonzero(table.words("symbol").is_(symbol) & ~stated.missing & (stated.values > 0))
+    return int(stated.values[rows[0]]) if rows.size else None

@@ -1,0 +1,166 @@
+"""The replay in columns against dictionaries: prices and codes, snapshots, the depth, runs of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from mmverify.replay.depth import NONE, best, states
+from mmverify.replay.sequence import Messages, Sequence, sequence
+from mmverify.replay.tape import CHUNK, Grid, Tape, capped, renewed
+
+Update = tuple[int, str, int, int]  # message, side, price, quantity
+
+
+def tape(updates: Iterable[Update], steps: int) -> Tape:
+    """Make a tape; each message is one update."""
+    step, side, price, qty = zip(*updates, strict=True)
+    is_ask, prices = np.array([each == "ask" for each in side]), np.array(price)
+    at, grid = np.array(step, dtype=np.int32), Grid.of(prices)
+    ends = np.append(at[1:] != at[:-1], True)
+    return Tape(grid, at, grid.codes(is_ask, prices), np.arange(len(at)), np.array(qty) > 0, ends, steps)
+
+
+def sides_of(made: Tape, levels: Any) -> tuple[set[int], set[int]]:
+    codes = np.flatnonzero(levels)
+    prices = made.grid.price(codes).tolist()
+    return tuple(
+        {p for code, p in zip(codes, prices, strict=True) if (code >= made.grid.span) == ask} for ask in (0, 1)
+    )  # type: ignore[return-value]
+
+
+class Kind(NamedTuple):
+    """A kind of book."""
+
+    name: str
+    count: int
+    low: int
+    high: int
+    factor: int = 1
+
+
+KINDS = [
+    Kind("few prices", 3000, 1, 9),
+    Kind("more than a chunk", 2 * CHUNK + 100, 1, 300),
+    Kind("wider than 16 bits", 6000, 1, 3 * 10**6),
+    Kind("wider than a grid", 3000, 1, 400, 10**12),
+    Kind("beyond 64 bits", 1500, 1, 60, 10**30),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_every_best_price_and_level_is_that_of_the_dictionaries(kind: Kind) -> None:
+    rng = Random(kind.name)
+    steps = kind.count // 3
+    at = sorted(rng.randrange(steps) for _ in range(kind.count))
+    updates = [
+        (step, rng.choice(("bid", "ask")), rng.randrange(kind.low, kind.high) * kind.factor, rng.choice((0, 0, 1, 4)))
+        for step in at
+    ]
+    made = tape(updates, steps)
+    found, stops = best(made), made.until(np.arange(steps))
+    books: dict[str, set[int]] = {"bid": set(), "ask": set()}
+    done = 0
+    for step, levels in enumerate(states(made, stops)):
+        for _, side, price, qty in updates[done : int(stops[step])]:
+            (books[side].add if qty else books[side].discard)(price)
+        done = int(stops[step])
+        bid, ask = (
+            None if code == NONE else int(made.grid.price(np.array([code]))[0]) for code in found[:, step].tolist()
+        )
+        assert (bid, ask) == (max(books["bid"], default=None), min(books["ask"], default=None))
+        if step % 97 == 0:
+            assert sides_of(made, levels) == (books["bid"], books["ask"])
+
+
+def test_a_book_without_changes_has_no_prices() -> None:
+    empty = np.empty(0, dtype=np.int32)
+    made = Tape(Grid.of(empty), empty, empty, empty.astype(np.int64), empty > 0, empty > 0, 3)
+    assert best(made).tolist() == [[NONE] * 3] * 2
+    assert not next(states(made, np.array([0]))).any()
+
+
+@pytest.mark.parametrize("factor", [1, 10**12])
+def test_prices_between_those_of_the_grid(factor: int) -> None:
+    grid = Grid.of(np.array([10, 11, 13]) * factor)
+    prices = np.array([9, 10, 12, 14]) * factor
+    assert grid.has(prices).tolist() == [False, True, factor == 1, False]
+    both = np.array([False, True])
+    # better than a bid of 12.5 is 13, than an ask of 12.5 are 11 and 10 (and 12 where every whole number is a price)
+    floor, ceiling = np.array([12, 12]) * factor, np.array([13, 13]) * factor
+    bid, ask = grid.better(both, floor, ceiling).tolist()
+    assert grid.price(np.arange(bid, grid.span)).tolist() == [13 * factor]
+    expected = [12, 11, 10] if factor == 1 else [11 * factor, 10 * factor]
+    assert grid.price(np.arange(ask, 2 * grid.span)).tolist() == expected
+
+
+@pytest.mark.parametrize("size", [3, 5000])
+def test_a_snapshot_takes_the_book_before_it_away(size: int) -> None:
+    old = [(0, "bid", 1 + n, 5) for n in range(size)] + [(1, "ask", size + 9, 5)]
+    new = [(2, "bid", 2, 7), (2, "ask", size + 5, 7)]
+    made = tape(old + new, 3)
+    after = renewed(made, np.array([0, len(old)]), np.array([0, 2], dtype=np.int32))
+    levels = [sides_of(after, each) for each in states(after, after.until(np.array([1, 2])))]
+    # one array is yielded twice, so each is read before the next
+    assert levels == [(set(range(1, size + 1)), {size + 9}), ({2}, {size + 5})]
+
+
+def test_what_falls_below_the_depth_does_not_come_back() -> None:
+    updates = [(0, "bid", 10, 1), (0, "bid", 11, 1), (1, "bid", 12, 1), (2, "bid", 12, 0), (3, "bid", 10, 2)]
+    made = capped(tape(updates, 4), 2)
+    seen = [sides_of(made, levels)[0] for levels in states(made, made.until(np.arange(4)))]
+    assert seen == [{10, 11}, {11, 12}, {11}, {10, 11}]
+    roomy = tape(updates, 4)
+    assert capped(roomy, 3) is roomy
+
+
+def test_a_message_may_pass_the_depth_before_its_end() -> None:
+    made = tape([(0, "ask", 5, 1), (1, "ask", 6, 1), (1, "ask", 5, 0)], 2)
+    assert capped(made, 1) is made
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
+
+
+def told(*messages: tuple[str, Any, Any]) -> Sequence:
+    """Follow messages: kind, seq and prev_seq, None for none; the venue's times rise."""
+    kind, seq, prev = zip(*messages, strict=True)
+    numbers = np.array([each or 0 for each in seq], dtype=np.int64)
+    before = [n - 1 if p is None else p for n, p in zip(numbers.tolist(), prev, strict=True)]
+    count = len(messages)
+    return sequence(Messages(
+        numbers, np.array(before), np.array([each is not None for each in seq]),
+        np.array([each == "snapshot" for each in kind]), np.zeros(count, dtype=bool), np.ones(count, dtype=bool),
+        np.arange(count),
+    ))  # fmt: skip
+
+
+def test_runs_and_gaps() -> None:
+    seen = told(("snapshot", 5, None), ("delta", 6, 5), ("delta", 9, 6), ("delta", 12, 11), ("delta", 13, 12),
+                ("snapshot", 13, None), ("delta", 14, 13))  # fmt: skip
+    assert seen.gaps == (3,) and seen.chained == 4
+    assert seen.applied.tolist() == [0, 1, 2, 5, 6]
+    assert seen.intact[seen.changed].tolist() == [True, True, True, False, True, True]
+    assert seen.seq[seen.changed].tolist() == [5, 6, 9, 9, 13, 14]
+
+
+def test_deltas_above_a_late_snapshot_are_applied_after_it() -> None:
+    seen = told(("delta", 6, 5), ("delta", 7, 6), ("snapshot", 5, None), ("delta", 8, 7))
+    assert seen.applied.tolist() == [2, 0, 1, 3] and seen.at.tolist() == [2, 2, 2, 3]
+    assert seen.seq[seen.changed].tolist() == [7, 8] and not seen.gaps
+
+
+def test_an_overlap_a_repeat_and_a_venue_that_counts_anew() -> None:
+    seen = told(("snapshot", 10, None), ("delta", 12, 8), ("delta", 12, 8), ("delta", 3, 12), ("delta", 4, 3))
+    assert seen.applied.tolist() == [0, 1, 3, 4] and not seen.gaps
+    assert told(("snapshot", 10, None), ("delta", 11, 10), ("delta", 13, 10)).gaps == (2,)  # the second cannot overlap
+
+
+def test_without_numbers_nothing_is_missing() -> None:
+    seen = told(("delta", None, None), ("snapshot", None, None), ("delta", None, None), ("delta", None, None))
+    assert seen.applied.tolist() == [0, 1, 2, 3] and seen.chained == 0 and not seen.gaps
+    assert seen.intact.tolist() == [False, True, True, True] and not seen.numbered.any()
