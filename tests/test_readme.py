@@ -8,12 +8,14 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from mmverify.checks import items
 from mmverify.review.config import read_config
+from mmverify.review.engine import checks
 
 pytestmark = pytest.mark.readme
 
@@ -50,7 +52,11 @@ def test_console_blocks_print_what_they_say(root: Path, readme: str, tmp_path: P
 
 def test_it_says_how_many_items_have_a_check(readme: str) -> None:
     checked = sum(bool(item.checks) for item in items().values())
-    assert f"{checked} of the {len(items())} items have" in " ".join(readme.split())
+    words = " ".join(readme.split())
+    assert f"{checked} of the {len(items())} items have" in words
+    kinds = Counter(kind for item in items().values() for kind in {check.evidence for check in checks(item)})
+    told = f"{kinds['session']} look at the recorded session, {kinds['target']} try the bot's own functions, "
+    assert f"{told}{kinds['source']} read its source tree" in words
 
 
 def test_links_and_paths_lead_somewhere(root: Path, readme: str) -> None:

@@ -104,7 +104,7 @@ def _recursions(source: Source) -> list[Breach]:
                     "End the ring: decide first, then act once.")  # fmt: skip
             out.append(_breach(
                 f"recursion of {each.function.called}", (ring[-1].file.at(line),), _code(ring[-1], line),
-                "no function on the hot path comes back to itself", work,
+                "no way back to itself on the hot path", work,
                 "at the input that never ends it the stack runs out, with the quotes of before still resting",
             ))  # fmt: skip
     return out
@@ -126,7 +126,7 @@ def _records(source: Source) -> list[Breach]:
                 "Attach a logging.handlers.QueueHandler alone, and let a QueueListener write.")  # fmt: skip
         out.append(_breach(
             f"logger {logger or 'root'}", (*attaching, *(each.at for each in own)), _code(first.function, first.line),
-            "records of the hot path are written by another thread", work,
+            "records that another thread writes", work,
             "the thread that trades writes each record itself, in the moments of most haste",
         ))  # fmt: skip
     return out

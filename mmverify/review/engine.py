@@ -294,9 +294,8 @@ def _findings(
 def _finding(item: Item, check: Check, breach: Breach, run: CheckRun, several: bool) -> Finding:
     id = ":".join([item.id, check.name, breach.key.replace(" ", "-"), *([run.session] if several else [])])
     times = "once" if breach.count == 1 else f"{breach.count} times"
-    cause = f"This reproduces it to the last digit: {breach.cause}." if breach.cause else (
-        "No convention or known mistake that the review tries reproduces it."
-    )  # fmt: skip
+    untold = "" if run.evidence == "source" else "No convention or known mistake that the review tries reproduces it."
+    cause = f"This reproduces it to the last digit: {breach.cause}." if breach.cause else untold
     amount = None if breach.amount is None else float(round(breach.amount, _DIGITS))
     text = "" if breach.amount is None else f"{decimal_text(breach.amount)} {breach.currency}: "
     name = re.sub(r"\W+", "_", id).strip("_")
@@ -304,7 +303,7 @@ def _finding(item: Item, check: Check, breach: Breach, run: CheckRun, several: b
     return Finding(
         id=id, item=item.id, severity=breach.severity or item.severity, title=title,
         location=f"{run.session}/{breach.where[0]}" if several else breach.where[0], category=item.category,
-        description=f"{check.why} Seen {times}, first at {', '.join(breach.where)}. {cause}",
+        description=f"{check.why} Seen {times}, first at {', '.join(breach.where)}. {cause}".rstrip(),
         current=breach.was, correct="\n".join([f"should be {breach.should}", *breach.work]),
         impact=Impact(f"{text}{breach.loss}", amount, breach.currency), fix=check.fix, test=f"tests/test_{name}.py",
         waived=False, check=check.name, key=breach.key, session=run.session,

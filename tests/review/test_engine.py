@@ -84,9 +84,9 @@ def test_with_everything_verified_the_review_is_ready(tmp_path: Path) -> None:
     assert (seen.status, seen.session, seen.focus, seen.conditions) == ("READY", "right", ("3.3",), ())
 
 
-def test_an_item_without_a_check_is_not_assessed_and_says_so(tmp_path: Path) -> None:
+def test_an_item_whose_evidence_was_not_given_is_not_assessed_and_says_so(tmp_path: Path) -> None:
     seen = look(session(tmp_path / "right"), focus=("7.1",))
-    assert (result(seen, "7.1").status, result(seen, "7.1").reason) == ("not_assessed", "no check yet")
+    assert (result(seen, "7.1").status, result(seen, "7.1").reason) == ("not_assessed", "no source tree was given")
     assert seen.status == "READY WITH CONDITIONS"
 
 
