@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mmverify.errors import UsageError
 from mmverify.report import data, junit, markdown, page, regression, sarif
+from mmverify.report.plots import plots
 from mmverify.review.results import Assessment
 
 _MASTER = "assessment.json"
@@ -111,7 +112,7 @@ def _fill(
 ) -> None:
     pages = sorted(path.name for path in notebooks.glob("*.html")) if notebooks else []
     _put(folder / "assessment.md", markdown.render(assessment))
-    _put(folder / "index.html", page.render(assessment, pages))
+    _put(folder / "index.html", page.render(assessment, pages, plots(notebooks) if notebooks else ()))
     _put(folder / "junit.xml", junit.render(assessment))
     _put(folder / "findings.sarif", sarif.render(assessment))
     if page.has_target(assessment):

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from mmverify import __version__, matrix
 from mmverify.checks import sections
 from mmverify.report import outline
+from mmverify.report.plots import Plot
 from mmverify.review.results import Assessment
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 
-def render(assessment: Assessment, notebooks: Sequence[str]) -> str:
+def render(assessment: Assessment, notebooks: Sequence[str], plots: Sequence[Plot] = ()) -> str:
     """Return index.html.
 
     Parameters
@@ -25,6 +26,8 @@ def render(assessment: Assessment, notebooks: Sequence[str]) -> str:
         What the page shows.
     notebooks : sequence of str
         Names of the executed notebooks' pages, which stand in the folder notebooks/ beside it.
+    plots : sequence of Plot
+        What of them is shown on the page.
 
     Returns
     -------
@@ -51,6 +54,7 @@ def render(assessment: Assessment, notebooks: Sequence[str]) -> str:
         summary=outline.summary,
         counted=outline.counted,
         notebooks=notebooks,
+        plots=plots,
         matrix=has_target(assessment),
         version=__version__,
     ) + "\n"  # fmt: skip

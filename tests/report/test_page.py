@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -9,6 +10,9 @@ from urllib.parse import unquote
 import pytest
 
 from mmverify.report import page, write
+from mmverify.report.plots import Plot, plots
+
+from .conftest import HOSTILE
 
 
 class Page(HTMLParser):
@@ -39,10 +43,12 @@ class Page(HTMLParser):
 
 
 def test_page_needs_nothing_from_elsewhere(assessed, finding, evil):
-    text = page.render(assessed(finding, evil), ["s1_3_pnl.html"])
+    plot = Plot("s1_3_pnl.html", HOSTILE, "iVBORw0KGgo=")
+    text = page.render(assessed(finding, evil), ["s1_3_pnl.html"], [plot])
     seen = Page(text)
-    assert not {"script", "img", "link", "iframe", "object", "form"} & {tag for tag, _ in seen.tags}
-    for value in seen.values("href") + seen.values("src"):
+    assert seen.values("src") == ["data:image/png;base64,iVBORw0KGgo="]
+    assert not {"script", "link", "iframe", "object", "form"} & {tag for tag, _ in seen.tags}
+    for value in seen.values("href"):
         assert value.startswith("#") or not ("//" in value or ":" in value or value.startswith("/")), value
     assert not [name for _, attrs in seen.tags for name in attrs if name.startswith("on")]
     assert "url(" not in text and "@import" not in text
@@ -52,7 +58,7 @@ def test_every_link_leads_somewhere(tmp_path, assessed, finding, medium, waived)
     notebooks = tmp_path / "executed"
     notebooks.mkdir()
     for name in ("s1_3_pnl.html", "s1_3_pnl.ipynb", "a b#c.html"):
-        (notebooks / name).write_text("x")
+        (notebooks / name).write_text("{}")
     source = tmp_path / "day"
     source.mkdir()
     write(assessed(finding, medium, waived), tmp_path / "out", sources=[source], notebooks=notebooks)
@@ -118,3 +124,14 @@ def test_what_follows_stands_under_its_root_and_both_are_linked(assessed, findin
     assert "Follows from 1.3.1:realized_pnl:BTC-USDT , both are of pnl:3" in seen.text
     assert "Consequences 1.3.2:unrealized_pnl:BTC-USDT" in seen.text
     assert [tag for tag, _ in seen.tags].count("article") == 2
+
+
+def test_the_first_plot_of_each_notebook_is_shown_under_its_heading(tmp_path):
+    def cell(kind, source, *images):
+        outputs = [{"output_type": "display_data", "data": {"image/png": image}} for image in images]
+        return {"cell_type": kind, "source": source, "outputs": outputs}
+
+    cells = [cell("markdown", ["# P&L\n", "prose"]), cell("code", "1"), cell("code", "2", "QUJD\n", "REVG")]
+    (tmp_path / "s1_3_pnl.ipynb").write_text(json.dumps({"cells": cells}))
+    (tmp_path / "s0_readiness.ipynb").write_text(json.dumps({"cells": [cell("code", "1")]}))
+    assert plots(tmp_path) == [Plot("s1_3_pnl.html", "P&L", "QUJD")]
