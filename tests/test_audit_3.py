@@ -433,7 +433,8 @@ CASES = [
         settings="timing.max_clock_skew_ms = 5",
         trades=trade(1, "1", 100) + trade(2, "2", 100, sent=8),
     ),
-    case("4.1.2 copied", 3, "trades:1", trades=trade(1, "1", 100) + trade(2, "2", 100) + trade(3, "3", 100)),
+    case("4.1.2 copied", 3, "trades:1", trades=trade(1.5e-6, "1", 100) + trade(2, "2", 100) + trade(3, "3", 100)),
+    case("4.1.2 whole ms, too few to tell", 3, trades=trade(1, "1", 100) + trade(2, "2", 100) + trade(3, "3", 100)),
     case(
         "4.1.2 window by ts_local",
         3,
@@ -481,6 +482,11 @@ CASES = [
         "4.1.5 through a float64",
         3,
         "quotes:1",
+        quotes=[{**quote(0)[0], "ts_local": START + 256 * n} for n in (1, 3, 5)],
+    ),
+    case(
+        "4.1.5 two of them by chance",
+        3,
         quotes=[{**quote(0)[0], "ts_local": START + 256 * n} for n in (0, 3, 5)],
     ),
     case("4.1.5 whole ms beside ns", 4, "quotes:1", quotes=quote(1) + quote(2) + quote(3), requests=request(1e-06)),

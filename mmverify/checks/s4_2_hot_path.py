@@ -8,10 +8,13 @@ from mmverify.checks.s4_2_source import (
     containers_and_texts,
     declared_path,
     loops_and_recursion,
+    sanitizer_allocations,
+    sanitizer_calls,
     synchronous_logging,
 )
 
 __all__ = [
     "allocations_per_pass", "blocked_time", "blocking_calls", "containers_and_texts", "declared_path", "log_time",
-    "loops_and_recursion", "stage_order", "synchronous_logging", "tick_to_order",
+    "loops_and_recursion", "sanitizer_allocations", "sanitizer_calls", "stage_order", "synchronous_logging",
+    "tick_to_order",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from mmverify.checks import Breach, Looked
 from mmverify.source.evidence import Source
 from mmverify.source.loggers import Record, handlers, records
 from mmverify.source.rules import Hit, on_path, rules
+from mmverify.source.sanitizer import Violation, reports, violations
 from mmverify.source.symbols import Function
 
 _PLACES = 3
@@ -134,3 +135,32 @@ def _records(source: Source) -> list[Breach]:
 
 def _code(function: Function, line: int) -> str:
     return function.file.lines[line - 1].strip()
+
+
+def sanitizer_calls(source: Source) -> Looked:
+    """Look at what RealtimeSanitizer saw a compiled bot wait for."""
+    return _seen_by_sanitizer(source, allocates=False)
+
+
+def sanitizer_allocations(source: Source) -> Looked:
+    """Look at what RealtimeSanitizer saw a compiled bot allocate."""
+    return _seen_by_sanitizer(source, allocates=True)
+
+
+def _seen_by_sanitizer(source: Source, *, allocates: bool) -> Looked:
+    found, groups = reports(source.tree), dict[tuple[str, str], list[Violation]]()
+    for report in found:
+        for each in violations(source.tree, report):
+            if each.allocates is allocates:
+                groups.setdefault((each.call, each.at), []).append(each)
+    should, cost = (
+        ("no allocation on the real-time path", "the allocator's lock and its pages are paid for in the worst moment")
+        if allocates
+        else ("no call that may wait on the real-time path", "every quote behind it is late for as long as it waits")
+    )
+    breaches = [
+        _breach(f"{call} at {at}", (at, *(each.report for each in own)), call, should,
+                (f"{own[0].report}: RealtimeSanitizer stopped at `{call}`", *own[0].stack[:_PLACES]), cost)
+        for (call, at), own in groups.items()
+    ]  # fmt: skip
+    return Looked(len(found), tuple(breaches))

@@ -84,6 +84,15 @@ def milliseconds_as_nanoseconds(recording: Recording) -> Planted:
 
 
 @defect("4.1.4", "deep")
+def a_venue_time_in_milliseconds(recording: Recording) -> Planted:
+    """Once, the venue's time of a message is kept in the milliseconds that it came in."""
+    rows = recording.edit("messages")
+    place = first(rows, _stamped_twice, after=0.6)
+    rows[place]["ts_exchange"] = str(int(rows[place]["ts_exchange"]) // _MS)
+    return Planted((f"messages:{place + 1}",))
+
+
+@defect("4.1.4", "deep")
 def answer_before_its_question(recording: Recording) -> Planted:
     """One response is stamped by another clock and lies before its request."""
     rows = recording.edit("requests")

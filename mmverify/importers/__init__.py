@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -118,17 +119,35 @@ def write_session(out: Path, settings: Mapping[str, Mapping[str, str]], tables: 
     """
     import pyarrow.parquet as pq
 
+    with staged(out) as folder:
+        write_settings(folder, settings)
+        for name, data in tables.items():
+            pq.write_table(data, folder / f"{name}.parquet", compression="zstd")
+
+
+@contextmanager
+def staged(out: Path) -> Iterator[Path]:
+    """Yield a folder to write a session into that becomes `out` once all of it is written, or never.
+
+    Raises
+    ------
+    UsageError
+        When `out` is not empty or cannot be written.
+    """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
-            staged = Path(scratch) / out.name
-            staged.mkdir()
-            (staged / "session.toml").write_text(_toml(settings), encoding="utf-8")
-            for name, data in tables.items():
-                pq.write_table(data, staged / f"{name}.parquet", compression="zstd")
-            os.replace(staged, out)
+            folder = Path(scratch) / out.name
+            folder.mkdir()
+            yield folder
+            os.replace(folder, out)
     except OSError as error:
         raise UsageError(f"{out}: cannot be written ({error.strerror or error}); should be a new folder") from None
+
+
+def write_settings(folder: Path, settings: Mapping[str, Mapping[str, str]]) -> None:
+    """Write session.toml, of these sections."""
+    (folder / "session.toml").write_text(_toml(settings), encoding="utf-8")
 
 
 def _toml(settings: Mapping[str, Mapping[str, str]]) -> str:

@@ -33,7 +33,8 @@ def explain(id: str) -> str:
         return "\n".join([*lines, "No check yet: this item comes out as not assessed.", ""])
     lines.append("Checks:")
     for check in item.checks:
-        lines += [f"  {check.name} (needs {', '.join(check.needs)})", f"    {check.title}.", f"    Fix: {check.fix}"]
+        needs = ", ".join(check.needs) or "nothing but session.toml and what tables there are"
+        lines += [f"  {check.name} (needs {needs})", f"    {check.title}.", f"    Fix: {check.fix}"]
     return "\n".join([*lines, *_examples(item), ""])
 
 

@@ -7,11 +7,11 @@ between Arrow and NumPy by their buffers: Arrow's own conversions import pandas,
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,7 @@ _DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?$"
 _NOT_FINITE = r"^[+-]?([nN][aA][nN]|[iI][nN][fF]([iI][nN][iI][tT][yY])?)$"
 _WHOLE = r"^-?[0-9]+$"
 _OFFSET = r"[T ][0-9:.]+(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
+_BEFORE_OFFSET = r"^[^T ]*([T ][0-9:.]*)?"
 _FLOAT_DIGITS, _SAMPLED = 16, 1000  # significant digits that only a float64 prints; rows that are looked at
 _MAX_DIGITS = 38  # before the point, as in decimal128
 _MAX_DECIMALS = 324  # after it: what the smallest float64 prints
@@ -46,12 +47,23 @@ class Unreadable(Exception):
         self.row, self.was, self.should = row, was, should
 
 
+class Offset(NamedTuple):
+    """Times of a column that are text with one offset: the first row, from 0, and how many."""
+
+    first: int
+    rows: int
+
+
 @dataclass(frozen=True, eq=False)
 class Whole:
-    """A column of whole numbers (times in ns, sequence numbers, truth values): int64 and what is missing."""
+    """A column of whole numbers (times in ns, sequence numbers, truth values): int64 and what is missing.
+
+    `offsets` are those of times that are text: ``Z`` for UTC, empty for none; a time that is a number has none.
+    """
 
     values: NDArray[np.int64]
     missing: Mask
+    offsets: Mapping[str, Offset] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -75,6 +87,12 @@ class Words:
     def code(self, name: str) -> int:
         """Return the code of a word, -2 (which no row has) for a word that never occurs."""
         return self.names.index(name) if name in self.names else -2
+
+    def codes_of(self, names: Sequence[str]) -> list[int]:
+        """Return the codes of words, -2 where one never occurs; of ids without making `names`."""
+        places = np.flatnonzero(_mask(pc.is_in(self.dictionary, value_set=pa.array(names, self.dictionary.type))))
+        found = {self.dictionary[int(place)].as_py(): int(place) for place in places}
+        return [found.get(name, -2) for name in names]
 
     def is_(self, *names: str) -> Mask:
         """Return which rows hold one of these words."""
@@ -341,9 +359,11 @@ def _whole_batch(array: pa.Array, should: str) -> Whole:
 
 def _time_batch(array: pa.Array, naive: list[str]) -> Whole:
     if pa.types.is_timestamp(array.type):
-        if array.type.tz is None:
-            naive.append(f"times of type {array.type}")
-        return _nanoseconds(array)
+        stamps = _nanoseconds(array)
+        if array.type.tz is not None:
+            return stamps
+        naive.append(f"times of type {array.type}")
+        return replace(stamps, offsets=_offsets(pa.repeat("", len(array)), ~stamps.missing))
     if not _is_text(array):
         return _whole_batch(array, _TIME)
     missing = _nulls(array)
@@ -358,7 +378,22 @@ def _time_batch(array: pa.Array, naive: list[str]) -> Whole:
             values[rows] = _iso(array, rows, zone)
             if zone is None:
                 naive.append(shown(array[_first(rows)].as_py()))
-    return Whole(values, missing)
+    return Whole(values, missing, _offsets(array, iso))
+
+
+def _offsets(array: pa.Array, iso: Mask) -> dict[str, Offset]:
+    """Return the offsets of these rows of text, each with its first row and how many have it."""
+    out: dict[str, Offset] = {}
+    rows = np.flatnonzero(iso)
+    if rows.size:
+        ends = pc.dictionary_encode(pc.replace_substring_regex(_only(array, iso), _BEFORE_OFFSET, ""))
+        codes = _values(ends.indices, np.int32)
+        for code, text in enumerate(ends.dictionary.to_pylist()):
+            mine = codes == code
+            name = _offset_name(text)
+            before = out.get(name, Offset(int(rows[mine][0]), 0))
+            out[name] = Offset(min(before.first, int(rows[mine][0])), before.rows + int(mine.sum()))
+    return out
 
 
 def _nanoseconds(array: pa.Array) -> Whole:
@@ -384,6 +419,12 @@ def _iso(array: pa.Array, rows: Mask, zone: str | None) -> NDArray[np.int64]:
             except pa.ArrowInvalid:
                 raise Unreadable(int(row), shown(array[int(row)].as_py()), _TIME) from None
         raise
+
+
+def _offset_name(text: str) -> str:
+    """Write an offset as +hh:mm, Z for UTC."""
+    name = f"{text[:3]}:{text[3:].lstrip(':') or '00'}" if text not in ("", "Z") else text
+    return "Z" if name[1:] == "00:00" else name
 
 
 def _truth_batch(array: pa.Array) -> Whole:
@@ -441,13 +482,18 @@ class _Growing:
 class _Wholes:
     def __init__(self) -> None:
         self._values, self._missing = _Growing(np.int64), _Growing(bool)
+        self._offsets: dict[str, Offset] = {}
 
     def add(self, part: Whole) -> None:
+        done = len(self._values.array)
+        for name, (first, rows) in part.offsets.items():
+            before = self._offsets.get(name, Offset(done + first, 0))
+            self._offsets[name] = Offset(before.first, before.rows + rows)
         self._values.extend(part.values)
         self._missing.extend(part.missing)
 
     def joined(self) -> Whole:
-        return Whole(self._values.array, self._missing.array)
+        return Whole(self._values.array, self._missing.array, self._offsets)
 
 
 class _Texts:
@@ -512,6 +558,11 @@ def constant(value: str | None, rows: int) -> pa.Array:
     return pa.array([value], pa.large_string()).take(
         pa.Array.from_buffers(pa.int8(), rows, [None, pa.py_buffer(bytes(rows))])
     )
+
+
+def give_back() -> None:
+    """Give the system back the memory that decoding took: Arrow keeps it for the next batch."""
+    pa.default_memory_pool().release_unused()
 
 
 class Builder:

@@ -16,7 +16,7 @@ import numpy as np
 
 from mmverify.errors import EvidenceError
 from mmverify.numeric import Decimals
-from mmverify.session.columns import AnyColumn, Builder, Unreadable, Whole, Words, absent, constant, shown
+from mmverify.session.columns import AnyColumn, Builder, Unreadable, Whole, Words, absent, constant, give_back, shown
 from mmverify.session.files import Source, batches, find_sources, header
 from mmverify.session.schema import CONVENTIONS, TABLES
 from mmverify.session.settings import check_settings, exact, read_settings
@@ -226,6 +226,8 @@ def _read(source: Source, wanted: list[str], notes: list[str]) -> tuple[tuple[in
         columns[name] = builder.column_data() if name in present and starts[-1] else absent(schema[name], starts[-1])
         if builder.naive:
             notes.append(f"{source.table}, column {name}: {builder.naive[0]} has no offset; read as UTC")
+    if source.bytes() > _SMALL:
+        give_back()
     return tuple(starts), columns
 
 

@@ -18,6 +18,7 @@ LOCAL = ("ts_local", "ts_receive", "ts_book", "ts_signal", "ts_send", "ts_respon
 VENUE = ("ts_exchange", "book_ts_exchange")
 EARLIEST, LATEST = 10**18, 4 * 10**18  # 2001 and 2096: below is ms, us or s, above is no time of a session
 FEW = 3  # distinct times at least, to say that they are round by more than chance
+MANY = 30  # rows of two equal times, where both are whole milliseconds
 
 
 class Cell(NamedTuple):
@@ -53,7 +54,8 @@ def i4_1_1(session: Recorded) -> Seen:
         for cell in cells:
             if cell.text.lstrip("-").isdigit():
                 continue
-            offset = (re.search(r"(Z|[+-]\d\d:?\d\d)$", cell.text) or [""])[0].replace("+00:00", "Z")
+            found = re.search(r"[T ][\d:.]+(Z|[+-]\d\d(:?\d\d)?)$", cell.text)
+            offset = re.sub(r"^[+-]00(:?00)?$", "Z", found[1]) if found else ""
             first = first or offset
             if not offset:
                 violations.append(f"{cell.where} {column} was {cell.text}, should have an offset")
@@ -63,7 +65,7 @@ def i4_1_1(session: Recorded) -> Seen:
 
 
 def _shifted_spans(session: Recorded) -> Iterator[str]:
-    """Find the columns that begin and end half an hour or more away from the others, in one direction."""
+    """Find the columns that begin and end the same whole hours away from the others, within a minute or a little."""
     spans = {
         key: (min(cell.ts for cell in cells), max(cell.ts for cell in cells))
         for key, cells in times(session).items()
@@ -72,8 +74,10 @@ def _shifted_spans(session: Recorded) -> Iterator[str]:
     if not spans:
         return
     first, last = median_low(start for start, _ in spans.values()), median_low(end for _, end in spans.values())
+    little = min(max(MINUTE, (last - first) // 50), HOUR // 6)
     for (table, column), (start, end) in spans.items():
-        if (end - last >= HOUR // 2 <= start - first) or (first - start >= HOUR // 2 <= last - end):
+        shift = round((start - first) / HOUR) * HOUR
+        if shift and abs(start - shift - first) <= little and abs(end - shift - last) <= little and start < end:
             yield f"{table}:1 {column} was from {start} to {end}, should be from {first} to {last} as the others"
 
 
@@ -105,17 +109,19 @@ def two_clocks(session: Recorded) -> dict[str, list[tuple[Row, int, int]]]:
 
 def i4_1_2(session: Recorded) -> Seen:
     """ts_local is before ts_exchange beyond the skew, a venue's time is the local one, a window by the wrong clock."""
-    skew = session.timing("max_clock_skew_ms")
+    stated = session.timing("max_clock_skew_ms")
+    skew = SECOND if stated is None else stated
     exercised, violations = 0, []
     for table, pairs in two_clocks(session).items():
         exercised += len(pairs)
         for row, local, exchange in pairs:
-            if skew is not None and exchange - local > skew:
+            if exchange - local > skew:
                 early, most = (exchange - local) / MILLISECOND, skew // MILLISECOND
                 violations.append(
                     f"{place(table, row)} ts_local was {early} ms before ts_exchange, should be {most} at most"
                 )
-        if len(pairs) >= FEW and all(local == exchange for _, local, exchange in pairs):
+        is_round = all(ts % MILLISECOND == 0 for _, *both in pairs for ts in both)
+        if len(pairs) >= (MANY if is_round else FEW) and all(local == exchange for _, local, exchange in pairs):
             violations.append(f"{table}:1 ts_exchange was ts_local in all {len(pairs)} rows, should be the venue's")
     for claim in window_claims(session):
         exercised += 1
@@ -157,19 +163,23 @@ DURATIONS = (
     ("latency", "ts_receive", "ts_send"),
 )
 MEASURED = (("requests", "retry_after_ms"), ("latency", "blocked_us"), ("latency", "log_us"))
+ABOUT = ("symbol", "asset", "channel", "name", "endpoint")
 WRAPS = [2**bits * unit for bits in (31, 32) for unit in (SECOND, MILLISECOND, 1000)]
 
 
 def i4_1_4(session: Recorded) -> Seen:
     """A negative duration, a 32-bit wrap, a time past 2262, a unit taken for another."""
     violations = []
-    for (_, column), cells in times(session).items():
+    for (table, column), cells in times(session).items():
         for cell in cells:
             is_ever = column == "ts_from" or (column == "ts_expires" and cell.ts > LATEST)
             if not EARLIEST <= cell.ts <= LATEST and not is_ever:
                 violations.append(f"{cell.where} {column} was {cell.ts}, should be ns since 1970")
-        for before, cell in pairwise(cells if column == "ts_local" else ()):
-            if any(wrap - MINUTE < before.ts - cell.ts <= wrap for wrap in WRAPS):
+        about = [[row[name] for name in ABOUT] for row in session[table] if row[column]]
+        for (before, cell), (one, other) in zip(
+            pairwise(cells if column == "ts_local" else ()), pairwise(about), strict=False
+        ):
+            if one == other and any(wrap - MINUTE < before.ts - cell.ts <= wrap for wrap in WRAPS):
                 violations.append(
                     f"{cell.where} ts_local was {before.ts - cell.ts} ns back, should not wrap at 32 bits"
                 )
@@ -195,17 +205,23 @@ def i4_1_4(session: Recorded) -> Seen:
 
 def i4_1_5(session: Recorded) -> Seen:
     """ns times that went through a float64, or that were cut to us or ms where another table of the clock is finer."""
+    copies = {name for name, pairs in two_clocks(session).items() if all(one == other for _, one, other in pairs)}
     values = {key: {cell.ts for cell in cells} for key, cells in times(session).items() if key[1] not in AWAY[2:]}
     violations = []
     for (table, column), found in values.items():
         if len(found) < FEW:
             continue
-        if all(ts % 256 == 0 for ts in found) and any(ts % 1000 for ts in found):
+        if all(ts % 256 == 0 for ts in found) and sum(ts % 1000 > 0 for ts in found) >= FEW:
             violations.append(f"{table}:1 {column} were all multiples of 256 ns, should not pass through a float64")
+        if table in copies and column in VENUE:
+            continue
         clock = next((columns for columns in (LOCAL, VENUE) if column in columns), ())
+        if clock == VENUE and not any(ts % SECOND for ts in found):
+            continue  # by schedule, as funding is
         unit = next((unit for unit in (MILLISECOND, 1000) if not any(ts % unit for ts in found)), None)
         for (other, its_column), others in values.items():
-            if unit and its_column in clock and other != table and any(ts % unit for ts in others):
+            is_copy = other in copies and its_column in VENUE
+            if unit and its_column in clock and other != table and not is_copy and any(ts % unit for ts in others):
                 violations.append(f"{table}:1 {column} were all multiples of {unit} ns, should be as fine as {other}")
                 break
     return seen(count(session), violations)
