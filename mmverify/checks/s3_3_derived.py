@@ -9,11 +9,11 @@ from fractions import Fraction
 import numpy as np
 
 from mmverify.checks import Breach, Looked, gather, signals
-from mmverify.checks.books import Instrument, instruments
+from mmverify.checks.books import instruments
 from mmverify.checks.known import Rows
 from mmverify.checks.signal_mistakes import Suspects, of_ema, of_volatility, of_vwap
 from mmverify.checks.signals import Claim, Value, Values, agrees
-from mmverify.checks.signalwork import ema_work, volatility_work, vwap_work
+from mmverify.checks.signalwork import ema_work, moved, order_size, price_money, volatility_work, vwap_work
 from mmverify.checks.tape import tape
 from mmverify.numeric import decimal_text
 from mmverify.session.load import Session, Table, need_instruments
@@ -36,12 +36,12 @@ class _Signal:
 
 def vwap(session: Session) -> Looked:
     """VWAP is sum(price x qty) / sum(qty) over the trades of the window that had arrived; none of an empty window."""
-    return _judge(session, _Signal("vwap", signals.vwaps, lambda claim: 0.0, of_vwap, vwap_work, _price_money))
+    return _judge(session, _Signal("vwap", signals.vwaps, lambda claim: 0.0, of_vwap, vwap_work, price_money))
 
 
 def ema(session: Session) -> Looked:
     """EMA is the recursion under the stated start, over the prices in the venue's order of time."""
-    return _judge(session, _Signal("ema", signals.emas, signals.ema_noise, of_ema, ema_work, _price_money))
+    return _judge(session, _Signal("ema", signals.emas, signals.ema_noise, of_ema, ema_work, price_money))
 
 
 def volatility(session: Session) -> Looked:
@@ -96,43 +96,13 @@ def _off(claim: Claim, right: Value) -> Fraction:
     return Fraction(0) if right is None else abs((claim.value or Fraction(0)) - Fraction(right))
 
 
-def _order_size(session: Session, symbol: str) -> tuple[Fraction, str]:
-    """Return the quantity of one order that a signal may have priced, and where it is from."""
-    limit = session.limit(symbol, "max_order_qty")
-    if limit is not None:
-        return limit, "max_order_qty"
-    fills = session.table("fills", "symbol", "qty")
-    mine = np.flatnonzero(fills.words("symbol").is_(symbol))
-    if mine.size:
-        qty = fills.decimals("qty")
-        return Fraction(int(qty.ints[mine].max()), 10**qty.scale), "its largest fill"
-    return Fraction(1), "one unit"
-
-
-def _moved(instrument: Instrument, qty: Fraction, before: Fraction, after: Fraction) -> Fraction:
-    """Return what a quantity gains or loses between two prices, in the settlement currency."""
-    size = qty * instrument.multiplier
-    if instrument.kind == "inverse" and before and after:
-        return abs(size / before - size / after)
-    return abs(before - after) * size
-
-
-def _price_money(claim: Claim, right: Value) -> tuple[Fraction | None, str]:
-    if claim.value is None or right is None:
-        return None, "a price made of nothing: a quote around it is a guess"
-    qty, source = _order_size(claim.session, claim.symbol)
-    return _moved(instruments(claim.session)[claim.symbol], qty, claim.value, Fraction(right)), (
-        f"what one order of {decimal_text(qty)} ({source}) quoted around it gives away where the claim is furthest off"
-    )
-
-
 def _risk_money(claim: Claim, right: Value) -> tuple[Fraction | None, str]:
     how, instrument = signals.annual(claim), instruments(claim.session)[claim.symbol]
     low, high = claim.window
     if right is None or how is None or low == high:
         return None, "a risk that nothing measures"
     limit = claim.session.limit(claim.symbol, "max_position")
-    qty, source = _order_size(claim.session, claim.symbol) if limit is None else (limit, "max_position")
+    qty, source = order_size(claim.session, claim.symbol) if limit is None else (limit, "max_position")
     price = Fraction(int(claim.tape.prices[high - 1]), 10**claim.tape.price_scale)
     size = qty * instrument.multiplier
     worth = size / price if instrument.kind == "inverse" and price else size * price
@@ -169,8 +139,8 @@ def _ahead(session: Session, table: Table, symbol: str, name: str, rows: Rows) -
     peek = _peek(session, table, symbol, rows) if instrument else None
     if instrument and peek:
         row, known, seen = peek
-        qty, source = _order_size(session, symbol)
-        amount = _moved(instrument, qty, known, seen)
+        qty, source = order_size(session, symbol)
+        amount = moved(instrument, qty, known, seen)
         was, will = decimal_text(known), decimal_text(seen)
         work.append(f"last trade known at {table.where(row)}: {was}; at its newest input: {will}")
         loss = (

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,12 +53,12 @@ class Claim:
         """Its place, ``signals:row``."""
         return self.table.where(self.row)
 
-    @property
+    @cached_property
     def window(self) -> tuple[int, int]:
         """The slice of the tape that the window holds, arrived or not."""
         return self.tape.window(self.start, self.end)
 
-    @property
+    @cached_property
     def cuts(self) -> list[int]:
         """How many arrivals the claim may have seen, the most first."""
         return self.tape.cuts(*self.window, self.at)
@@ -144,6 +145,13 @@ def vwaps(claim: Claim) -> list[Value]:
     if claim.start is None or claim.end is None:
         return []
     return list(dict.fromkeys(claim.tape.vwap(*claim.window, cut) for cut in claim.cuts))
+
+
+def volumes(claim: Claim) -> list[Value]:
+    """Return what a volume may be, exact; nothing where its window has no bounds."""
+    if claim.start is None or claim.end is None:
+        return []
+    return list(dict.fromkeys(claim.tape.volume(*claim.window, cut) for cut in claim.cuts))
 
 
 @dataclass(frozen=True)

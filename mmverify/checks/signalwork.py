@@ -1,13 +1,17 @@
-"""The arithmetic of a finding on a signal, worked by hand on the trades of its window."""
+"""The arithmetic of a finding on a signal, worked by hand on the trades of its window, and what a wrong one costs."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
+import numpy as np
+
+from mmverify.checks.books import Instrument, instruments
 from mmverify.checks.signals import Claim, Smoothing, Value, annual, bucket_prices, ema_inputs, smoothing
 from mmverify.formulas.ema import ema_last
 from mmverify.formulas.returns import returns
 from mmverify.numeric import decimal_text
+from mmverify.session.load import Session
 
 _SHOWN = 4
 
@@ -81,4 +85,35 @@ def volatility_work(claim: Claim, right: Value) -> tuple[str, ...]:
         f"{len(prices)} closes: {shown}; {how.n} {how.kind} returns {formula}, mean {changes.mean():.12g}, sum of "
         f"squares around it {squares:.12g}",
         f"sqrt({squares:.12g} / ({how.n} - {how.ddof}) x {how.periods:.12g}) = {_text(right)}",
+    )
+
+
+def order_size(session: Session, symbol: str) -> tuple[Fraction, str]:
+    """Return the quantity of one order that a signal may have priced, and where it is from."""
+    limit = session.limit(symbol, "max_order_qty")
+    if limit is not None:
+        return limit, "max_order_qty"
+    fills = session.table("fills", "symbol", "qty")
+    mine = np.flatnonzero(fills.words("symbol").is_(symbol))
+    if mine.size:
+        qty = fills.decimals("qty")
+        return Fraction(int(qty.ints[mine].max()), 10**qty.scale), "its largest fill"
+    return Fraction(1), "one unit"
+
+
+def moved(instrument: Instrument, qty: Fraction, before: Fraction, after: Fraction) -> Fraction:
+    """Return what a quantity gains or loses between two prices, in the settlement currency."""
+    size = qty * instrument.multiplier
+    if instrument.kind == "inverse" and before and after:
+        return abs(size / before - size / after)
+    return abs(before - after) * size
+
+
+def price_money(claim: Claim, right: Value) -> tuple[Fraction | None, str]:
+    """Return what an order that is priced by a wrong claim gives away, in the settlement currency, and in words."""
+    if claim.value is None or right is None:
+        return None, "a price made of nothing: a quote around it is a guess"
+    qty, source = order_size(claim.session, claim.symbol)
+    return moved(instruments(claim.session)[claim.symbol], qty, claim.value, Fraction(right)), (
+        f"what one order of {decimal_text(qty)} ({source}) quoted around it gives away where the claim is furthest off"
     )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmverify.checks.known import Rows, Timeline, Times, timeline
+from mmverify.checks.orderflow_lives import codes_in
 from mmverify.numeric import INT64_MAX, Ints, Mask, largest
 from mmverify.session.load import Session, need_instruments
 
@@ -68,7 +69,9 @@ class Tape:
     @cached_property
     def _places(self) -> Rows:
         """The place of each trade by its rank."""
-        return np.argsort(self.rank)
+        out = np.empty(len(self.rank), dtype=np.int64)
+        out[self.rank] = np.arange(len(self.rank))
+        return out
 
     @cached_property
     def _volume(self) -> Ints:
@@ -81,8 +84,8 @@ class Tape:
 
     def window(self, start: int | None, end: int | None) -> tuple[int, int]:
         """Return the slice of trades with ``start <= ts_exchange < end``; an open side where it is None."""
-        low = 0 if start is None else int(np.searchsorted(self.times, start, side="left"))
-        high = len(self.times) if end is None else int(np.searchsorted(self.times, end, side="left"))
+        low = 0 if start is None else int(self.times.searchsorted(start, side="left"))
+        high = len(self.times) if end is None else int(self.times.searchsorted(end, side="left"))
         return low, max(low, high)
 
     def cuts(self, low: int, high: int, at: int) -> list[int]:
@@ -96,8 +99,8 @@ class Tape:
 
     def _seen(self, low: int, high: int, cut: int) -> tuple[int, Rows]:
         """Split a slice at a cut: trades before the returned place had all arrived; after it, those at these places."""
-        full = min(max(int(np.searchsorted(self._latest, cut, side="left")), low), high)
-        none = min(int(np.searchsorted(self._earliest, cut, side="left")), high)
+        full = min(max(int(self._latest.searchsorted(cut, side="left")), low), high)
+        none = min(int(self._earliest.searchsorted(cut, side="left")), high)
         return full, np.flatnonzero(self.rank[full:none] < cut) + full
 
     def places(self, low: int, high: int, cut: int) -> Rows:
@@ -118,14 +121,40 @@ class Tape:
         last = np.append(np.diff(bucket) != 0, True)[: bucket.size]
         return bucket[last], self.floats[places[last]]
 
+    def count(self, low: int, high: int, cut: int) -> int:
+        """Return how many trades of a slice had arrived."""
+        full, rest = self._seen(low, high, cut)
+        return full - low + len(rest)
+
+    def sums(self, low: int, high: int, cut: int) -> tuple[int, int]:
+        """Return sum(qty) and sum(price x qty) of a slice as far as it had arrived, in units of their scales."""
+        full, rest = self._seen(low, high, cut)
+        volume, turnover = self.sums_of(rest)
+        volume += int(self._volume[full]) - int(self._volume[low])
+        return volume, turnover + int(self._turnover[full]) - int(self._turnover[low])
+
+    def sums_of(self, places: Rows) -> tuple[int, int]:
+        """Return sum(qty) and sum(price x qty) of the trades at these places."""
+        qtys = self.qtys[places].tolist()
+        turnover = sum(price * qty for price, qty in zip(self.prices[places].tolist(), qtys, strict=True))
+        return sum(qtys), turnover
+
+    def ratio(self, volume: int, turnover: int) -> Fraction | None:
+        """Return sum(price x qty) / sum(qty) of such sums, None for no volume."""
+        return Fraction(turnover, volume * 10**self.price_scale) if volume else None
+
     def vwap(self, low: int, high: int, cut: int) -> Fraction | None:
         """Return sum(price x qty) / sum(qty) of a slice as far as it had arrived, exact; None for no volume."""
-        full, rest = self._seen(low, high, cut)
-        late = self.qtys[rest].tolist()
-        volume = int(self._volume[full]) - int(self._volume[low]) + sum(late)
-        turnover = int(self._turnover[full]) - int(self._turnover[low])
-        turnover += sum(price * qty for price, qty in zip(self.prices[rest].tolist(), late, strict=True))
-        return Fraction(turnover, volume * 10**self.price_scale) if volume else None
+        return self.ratio(*self.sums(low, high, cut))
+
+    def volume(self, low: int, high: int, cut: int) -> Fraction:
+        """Return sum(qty) of a slice as far as it had arrived, exact."""
+        return Fraction(self.sums(low, high, cut)[0], 10**self.qty_scale)
+
+    def arrivals(self, start: int, end: int, cut: int) -> Rows:
+        """Return the places of the trades that reached the bot in ``[start, end)``, the first `cut` of them at most."""
+        low, high = np.searchsorted(self.arrived.times, [start, end], side="left").tolist()
+        return np.sort(self._places[low : max(low, min(high, cut))])
 
 
 def _running(terms: Ints) -> Ints:
@@ -134,11 +163,13 @@ def _running(terms: Ints) -> Ints:
 
 
 @lru_cache(maxsize=64)
-def tape(session: Session, symbol: str, *, unused: bool = False, repeats: bool = False) -> Tape:
+def tape(
+    session: Session, symbol: str, *, unused: bool = False, repeats: bool = False, worthless: bool = False
+) -> Tape:
     """Read the trades of one symbol.
 
     Those that `bot_trades` marks as unused are left out, unless `unused`; of those with one trade_id all but the first
-    to arrive, unless `repeats`.
+    to arrive, unless `repeats`; those at a price of 0, unless `worthless`.
     """
     table = session.table("trades", "ts_exchange", "ts_local", "symbol", "trade_id", "price", "qty")
     symbols, ids, venue = table.words("symbol"), table.words("trade_id"), table.whole("ts_exchange")
@@ -148,13 +179,15 @@ def tape(session: Session, symbol: str, *, unused: bool = False, repeats: bool =
     codes = ids.codes[arrived.rows]
     keep = np.ones(len(arrived), dtype=bool) if repeats else (codes < 0) | _first(codes)
     if not unused and session.has("bot_trades"):
-        keep &= ~np.isin(codes, _unused(session, symbol, ids.names))
+        keep &= ~_unused(session, symbol, codes)
+    price, qty = table.decimals("price"), table.decimals("qty")
+    if not worthless:
+        keep &= np.asarray(np.greater(price.ints[arrived.rows], 0))
     arrived = replace(arrived, rows=arrived.rows[keep], times=arrived.times[keep])
     rows = np.sort(arrived.rows)
     rows = rows[np.argsort(venue.values[rows], kind="stable")]
     place = np.empty(len(table), dtype=np.int64)
     place[arrived.rows] = np.arange(len(arrived))
-    price, qty = table.decimals("price"), table.decimals("qty")
     return Tape(
         rows=rows, times=venue.values[rows], arrived=arrived, rank=place[rows], prices=price.ints[rows],
         qtys=qty.ints[rows], price_scale=price.scale, qty_scale=qty.scale, floats=price.floats()[rows],
@@ -163,16 +196,32 @@ def tape(session: Session, symbol: str, *, unused: bool = False, repeats: bool =
 
 
 def _first(codes: NDArray[np.int32]) -> Mask:
-    """Return which element is the first of its value."""
+    """Return which element is the first of its value; of one below 0, which none is."""
+    first = np.full(int(codes.max(initial=-1)) + 1, -1, dtype=np.int64)
+    named = np.flatnonzero(codes >= 0)[::-1]
+    first[codes[named]] = named
     out = np.zeros(len(codes), dtype=bool)
-    out[np.unique(codes, return_index=True)[1]] = True
+    out[first[first >= 0]] = True
     return out
 
 
-def _unused(session: Session, symbol: str, names: tuple[str, ...]) -> list[int]:
-    """Return the codes of the trades whose every row in `bot_trades` says unused: a repeat may be, its trade is not."""
+def _unused(session: Session, symbol: str, codes: NDArray[np.int32]) -> Mask:
+    """Return which trades every row in `bot_trades` says are unused: a repeat may be, its trade is not."""
     table = session.table("bot_trades", "trade_id", "symbol", "used")
-    ids, used, mine = table.words("trade_id"), table.whole("used"), table.words("symbol").is_(symbol)
+    used, mine = table.whole("used"), table.words("symbol").is_(symbol)
     dropped = mine & ~used.missing & (used.values == 0)
-    marked = {ids.names[code] for code in np.setdiff1d(ids.codes[dropped], ids.codes[mine & ~dropped])}
-    return [code for code, name in enumerate(names) if name in marked]
+    said = said_codes(session)
+    marked = np.zeros(
+        max(int(said.max(initial=0)), int(codes.max(initial=0))) + 3, dtype=bool
+    )  # the last two: no trade
+    marked[said[dropped]] = True
+    marked[said[mine & ~dropped]] = False
+    marked[-2:] = False
+    return marked[codes]
+
+
+@lru_cache(maxsize=4)
+def said_codes(session: Session) -> Rows:
+    """Return, per row of `bot_trades`, the code that its trade_id has in `trades`: -2 where it is not there."""
+    said, ids = (session.table(name, "trade_id").words("trade_id") for name in ("bot_trades", "trades"))
+    return said.codes.astype(np.int64) if said.dictionary.equals(ids.dictionary) else codes_in(said, ids)

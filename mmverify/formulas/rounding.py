@@ -77,15 +77,32 @@ def scaled_integers(*values: ArrayLike, terms: int) -> list[Ints]:
     Undefined
         If a value is not an integer.
     """
-    arrays = [_whole(value) for value in values]
+    arrays = [integers(value) for value in values]
     fits = terms * max(largest(array) for array in arrays) <= INT64_MAX
     return [array.astype(np.int64 if fits else object, copy=False) for array in arrays]
 
 
-def _whole(value: ArrayLike) -> Ints:
+def integers(value: ArrayLike) -> Ints:
+    """Take an array of integers as int64, or as Python integers where it comes as such or int64 is too narrow.
+
+    Parameters
+    ----------
+    value : array_like of int
+        Integers of any size.
+
+    Returns
+    -------
+    ndarray of int64 or object
+
+    Raises
+    ------
+    Undefined
+        If a value is not an integer.
+    """
     array = np.asarray(value)
     if array.dtype.kind in "iu" or not array.size:
-        return array
+        fits = array.dtype != np.uint64 or largest(array) <= INT64_MAX
+        return array.astype(np.int64 if fits else object, copy=False)
     if array is not value:
         array = np.asarray(value, dtype=object)  # of a list with an integer beyond int64 numpy may have made floats
     if array.dtype != object or not all(type(each) is int for each in array.flat):

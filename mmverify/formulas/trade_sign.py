@@ -32,7 +32,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from mmverify.errors import Undefined
 from mmverify.formulas import Example, Formula, Number, rational
-from mmverify.formulas.rounding import as_printed, scaled_integers
+from mmverify.formulas.rounding import as_printed, integers, scaled_integers
+from mmverify.numeric import Ints
+
+_CHUNK = 16384  # trades at a time: what they need stays in the processor's cache
 
 
 def trade_signs_exact(prices: Sequence[Number], first: int) -> list[int]:
@@ -151,7 +154,7 @@ def lee_ready_exact(
 def lee_ready(
     trade_prices: ArrayLike, trade_ts: ArrayLike, quote_ts: ArrayLike, bids: ArrayLike, asks: ArrayLike
 ) -> NDArray[np.int64]:
-    """Sign an array of trades by Lee and Ready's rule, finding their quotes by binary search.
+    """Sign an array of trades by Lee and Ready's rule, merging them with the quotes that move the mid.
 
     Parameters
     ----------
@@ -174,20 +177,50 @@ def lee_ready(
     Undefined
         If an input is outside its domain.
     """
-    p, b, a = scaled_integers(trade_prices, bids, asks, terms=4)
-    times, quoted = scaled_integers(trade_ts, quote_ts, terms=1)
+    p, times, quoted, b, a = (integers(each) for each in (trade_prices, trade_ts, quote_ts, bids, asks))
     if p.ndim != 1 or p.shape != times.shape or b.ndim != 1 or not b.shape == a.shape == quoted.shape:
         raise Undefined("trades and quotes need rows of one length each")
-    if (times[1:] < times[:-1]).any() or (quoted[1:] < quoted[:-1]).any():
-        raise Undefined("trades and quotes need to be in order of time")
-    if not ((b > 0).all() and (a > 0).all()):
-        raise Undefined("quotes need prices above 0")
-    signs = trade_signs(p, 0)
-    newest = np.searchsorted(quoted, times, side="left") - 1
-    known = newest >= 0
-    distance = 2 * p[known] - (b + a)[newest[known]]
-    signs[known] = np.where(distance > 0, 1, np.where(distance < 0, -1, signs[known]))
+    stops = np.append(np.arange(_CHUNK, len(p), _CHUNK), len(p))
+    ends = np.append(np.searchsorted(quoted, times[stops[:-1] - 1], side="left"), len(quoted))
+    signs = np.empty(len(p), dtype=np.int64)
+    start = begin = tick = 0
+    for stop, end in zip(stops.tolist(), ends.tolist(), strict=True):
+        since, oldest = max(start - 1, 0), max(begin - 1, 0)
+        traded, quotes = times[since:stop], quoted[oldest:end]
+        if begin > end or (traded[1:] < traded[:-1]).any() or (quotes[1:] < quotes[:-1]).any():
+            raise Undefined("trades and quotes need to be in order of time")
+        prices, bid, ask = scaled_integers(p[since:stop], b[oldest:end], a[oldest:end], terms=4)
+        if not ((prices > 0).all() and (bid > 0).all() and (ask > 0).all()):
+            raise Undefined("trades and quotes need prices above 0")
+        sides = _sides_of_mid(prices[start - since :], traded[start - since :], quotes, bid + ask)
+        moves = _signs_between(prices[1:], prices[:-1])
+        if not start:
+            moves = np.append(np.int8(0), moves)
+        sides = np.where(sides == 0, moves, sides)
+        still = np.flatnonzero(sides == 0)
+        changes = np.flatnonzero(moves)
+        ticks = np.append(np.int8(tick), moves[changes])
+        sides[still] = ticks[np.searchsorted(changes, still)]
+        signs[start:stop] = sides
+        start, begin, tick = stop, end, int(ticks[-1])
     return signs
+
+
+def _signs_between(left: Ints, right: Ints) -> NDArray[np.int8]:
+    """Return 1 where left is above right, -1 where it is below."""
+    return np.greater(left, right).view(np.int8) - np.less(left, right).view(np.int8)
+
+
+def _sides_of_mid(prices: Ints, times: Ints, quoted: Ints, mids: Ints) -> NDArray[np.int8]:
+    """Return on which side of the mid in force each trade is, 0 before the first; `mids` are twice the mids."""
+    moved = np.flatnonzero(np.append(len(mids) > 0, mids[1:] != mids[:-1])[: len(mids)])
+    order = np.concatenate([times, quoted[moved]]).argsort(kind="stable")  # merges two runs; of one time trades first
+    newest = np.flatnonzero(order < len(times))
+    newest -= np.arange(1, len(times) + 1)
+    unknown = int(np.searchsorted(newest, 0))
+    sides = np.zeros(len(prices), dtype=np.int8)
+    sides[unknown:] = _signs_between(2 * prices[unknown:], mids[moved].take(newest[unknown:]))
+    return sides
 
 
 TRADE_SIGNS = Formula(

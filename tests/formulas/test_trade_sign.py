@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmverify.errors import Undefined
+from mmverify.formulas import trade_sign
 from mmverify.formulas.trade_sign import lee_ready, lee_ready_exact, trade_signs, trade_signs_exact
 
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=300)
@@ -179,3 +180,32 @@ def test_a_price_of_one_tick_is_a_price() -> None:
 def test_signs_are_int64_whatever_type_the_first_has() -> None:
     signs = trade_signs([5, 5, 4], np.int8(1))
     assert (signs.dtype, signs.tolist()) == (np.int64, [1, 1, -1])
+
+
+@REPEATABLE
+@given(tapes(), st.integers(1, 4))
+def test_trades_a_few_at_a_time_have_the_same_signs(tape: dict[str, list[int]], chunk: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trade_sign, "_CHUNK", chunk)
+        assert lee_ready(**tape).tolist() == lee_ready_exact(**tape)
+
+
+@pytest.mark.parametrize("column", ["trade_ts", "quote_ts", "trade_prices", "bids", "asks"])
+@pytest.mark.parametrize("place", range(7))
+def test_what_is_undefined_is_found_wherever_it_stands(
+    column: str, place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trade_sign, "_CHUNK", 2)
+    tape = {"trade_ts": [1, 3, 5, 7, 9, 11, 13], "quote_ts": [2, 4, 6, 8, 20, 30, 40]}
+    tape |= dict.fromkeys(("trade_prices", "bids", "asks"), [100] * 7)
+    wrong = tape[column].copy()
+    wrong[place] = wrong[place] + 100 if column.endswith("_ts") and place == 0 else 0
+    with pytest.raises(Undefined):
+        lee_ready(**tape | {column: wrong})
+
+
+def test_times_of_any_integer_type_are_one_time() -> None:
+    high = 2**53 + 1  # as float64 it is 2**53
+    times = np.array([high], dtype=np.uint64)
+    assert lee_ready([102], times, np.array([high], dtype=np.int64), [100], [102]).tolist() == [0]
+    assert lee_ready([102], times, np.array([high - 1], dtype=np.int64), [100], [102]).tolist() == [1]
