@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 
 from mmverify.session.load import Session
 from mmverify.session.schema import TABLES
@@ -17,14 +18,19 @@ def deadline(session: Session, name: str) -> int | None:
     return None if value is None else int(value * _MS)
 
 
+def moment(said: Any) -> int:
+    """Return a time of session.toml in ns, UTC where it states no offset."""
+    at = said if isinstance(said, datetime) else datetime.fromisoformat(said)
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return int(at.replace(microsecond=0).timestamp()) * 10**9 + at.microsecond * 1000
+
+
 @lru_cache(maxsize=8)
 def session_end(session: Session) -> int:
     """Return the session's end, ns: as session.toml says, else the last time of any table by the bot's clock."""
     said = session.settings.get("session", {}).get("end")
     if said is not None:
-        at = said if isinstance(said, datetime) else datetime.fromisoformat(said)
-        whole = at.replace(microsecond=0).timestamp()
-        return int(whole) * 10**9 + at.microsecond * 1000
+        return moment(said)
     last = 0
     for name in (name for name in session.sources if "ts_local" in TABLES[name]):
         times = session.table(name, "ts_local").whole("ts_local")

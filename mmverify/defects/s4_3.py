@@ -35,6 +35,16 @@ def a_quote_may_be_a_minute_old(recording: Recording) -> Planted:
     return _SETTINGS
 
 
+@defect("4.3.1", "deep")
+def timer_of_a_quotes_age_too_slow(recording: Recording) -> Planted:
+    """The timer that takes old quotes back runs ten times slower than it should."""
+    if not _timing(recording).get("quote_max_age_ms"):
+        raise NotExercised("session.toml states no timing.quote_max_age_ms")
+    timing = recording.edit_settings()["timing"]
+    timing["quote_max_age_ms"] = timing["quote_max_age_ms"] / 10
+    return _SETTINGS
+
+
 @defect("4.3.2", "gross")
 def no_timer_on_requests(recording: Recording) -> Planted:
     """No timer runs on any request: where the answer is late, nothing is done until it comes."""

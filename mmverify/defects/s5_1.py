@@ -141,6 +141,14 @@ def flat_position_has_no_average(recording: Recording) -> Planted:
 
 
 @defect("5.1.3", "deep")
+def average_of_an_unfilled_order(recording: Recording) -> Planted:
+    """One order that nothing of is filled yet has the average price of 0 / 0."""
+    rows = recording.edit("order_events")
+    one([row for row in rows if row.get("cum_qty") and not number(row, "cum_qty")], at=0.5)["avg_px"] = "NaN"
+    return recording.planted()
+
+
+@defect("5.1.3", "deep")
 def drawdown_of_no_high_water(recording: Recording) -> Planted:
     """The first drawdown is a share of a high water that is not there yet."""
     row = one([row for row in recording.edit("equity") if row.get("drawdown")])

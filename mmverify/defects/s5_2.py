@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 
 from mmverify.defects import Planted, benign, defect
-from mmverify.defects.lives import REQUESTS, Life, later, lives, put, some, ts
-from mmverify.defects.recording import Recording, Row
+from mmverify.defects.lives import REQUESTS, Life, later, lives, one, put, some, ts
+from mmverify.defects.recording import Recording, Row, shift
 from mmverify.errors import NotExercised
 
 _DOWN, _UP = ("disconnect", "timeout"), ("connect", "reconnect")
@@ -73,6 +74,27 @@ def one_repeated_message_applied(recording: Recording) -> Planted:
     return _apply(recording, _repeated(recording), every=False)
 
 
+@defect("5.2.4", "deep", also="1.2.1 1.2.3 1.2.4 1.2.5 2.2.3 2.2.6 2.3.2 5.3.3")
+def repeated_fill_moves_the_position_again(recording: Recording) -> Planted:
+    """Of the executions that are reported twice, one, late in the session, moves the position a second time."""
+    rows = [row for row in recording.edit("positions") if row["source"] == "bot"]
+    fills = sorted(recording["fills"], key=ts)
+    met, again = set[str](), []
+    for fill in fills:
+        later_ones = [row for row in rows if row["symbol"] == fill["symbol"] and ts(row) >= ts(fill)]
+        if fill["exec_id"] in met and fill.get("kind", "trade") in ("", "trade") and later_ones:
+            again.append((fill, later_ones))
+        met.add(fill["exec_id"])
+    fill, moved = one(again, at=0.7)
+    instrument = recording.instrument(fill["symbol"])
+    by = Fraction(fill["qty"]) * (1 if fill["side"] == "buy" else -1)
+    if instrument["kind"] == "spot" and fill["fee_asset"] == instrument["base"]:
+        by -= Fraction(fill["fee"])
+    for row in moved:
+        shift(row, "qty", by)
+    return recording.planted()
+
+
 @defect("5.2.5", "gross")
 def no_safe_shutdown(recording: Recording) -> Planted:
     """When a channel stays silent for too long, nothing is shut down."""
@@ -89,7 +111,7 @@ def shutdown_left_out_once(recording: Recording) -> Planted:
 def heartbeats_not_applied(recording: Recording) -> Planted:
     """Messages that came twice are listed a third time, and not applied."""
     rows = recording.edit("messages")
-    again = [row for row in rows if _repeated(recording)(row)]
+    again = list(filter(_repeated(recording), rows))
     rows.append({**some(again)[-1]})
     return recording.planted()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from dataclasses import replace
 from fractions import Fraction
 
 from audit.recorded import Recorded, Row, Seen, cuts, ns, number, place, seen, shown
@@ -227,7 +228,7 @@ def i1_2_6(session: Recorded) -> Seen:
         together = exposures(session, ask, others)
         alone = [exposures(session, ask, ())]
         for order in others:
-            alone.append(exposures(session, ask, [order]) - (ZERO if ask.reduce_only else ask.qty))
+            alone.append(exposures(session, replace(ask, qty=ZERO, replaced=None), [order]))
         if others and together > limit >= max(alone):
             where = place("order_events", row)
             violations.append(

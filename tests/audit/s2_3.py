@@ -127,7 +127,7 @@ def i2_3_2(session: Recorded) -> Seen:
             agreed = [counts for counts in cells if counts is not None]
             exercised += (table == "positions" or len(agreed) > 1) and now[-1] > met[table]
             met[table] = now[-1]
-            if table == "positions" and _is_between(past, window, number(row["qty"]), agreed):
+            if table == "positions" and not agreed[0] and _is_part(session, symbol, past, window, number(row["qty"])):
                 violations.append(f"{place(table, row)} shows a part of a fill: qty was {row['qty']}")
             if not agreed or not all(agreed):
                 continue
@@ -145,12 +145,18 @@ def i2_3_2(session: Recorded) -> Seen:
     return seen(exercised, violations)
 
 
-def _is_between(past: History, window: range, qty: Fraction | None, agreed: list[set[int]]) -> bool:
-    """Whether a quantity that is wrong lies inside of one fill."""
-    if qty is None or agreed[0]:
+def _is_part(session: Recorded, symbol: str, past: History, window: range, qty: Fraction | None) -> bool:
+    """Whether a quantity that is wrong is some lots of one fill or all but its base fee, and of no whole fills."""
+    half_unit, lot = session.half_unit("positions", "qty"), number(session.instrument(symbol, 0)["lot_size"])
+    if qty is None or any(abs(qty - whole) <= half_unit for whole in past.positions[: window.stop]):
         return False
-    pairs = [sorted(past.positions[count - 1 : count + 1]) for count in window if count]
-    return any(low < qty < high for low, high in pairs)
+    for count in (each for each in window if each):
+        before, after = past.positions[count - 1 : count + 1]
+        if min(before, after) < qty < max(before, after):
+            step = steps(session, symbol)[count - 1]
+            parts = (before + step.side * step.qty, before - step.fee_in_base)
+            return qty in parts or not lot or (qty - before) % lot == 0
+    return False
 
 
 _PARTS = ("realized", "unrealized", "fees")

@@ -20,6 +20,7 @@ CONFIG, README, PARAMETERS = "config/bot.toml", "README.md", "docs/parameters.md
 RUNBOOK, VENUE, DIAGRAM = "docs/runbook.md", "docs/venue.md", "docs/architecture.md"
 
 BLOCKING = r"(time\.sleep|urllib\.request\.urlopen|requests\.\w+|socket\.\w+|subprocess\.\w+|os\.system|open|input)"
+NAIVE = ("datetime.datetime.utcnow", "datetime.datetime.utcfromtimestamp", "time.localtime")
 BLOCKING_METHODS = {"read_text", "read_bytes", "write_text", "acquire", "recv", "sendall", "join", "result"}
 BUILDERS = {"list", "dict", "set", "sorted", "tuple", "str", "repr", "format", "join", "append", "copy", "deepcopy"}
 BUILDING = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp, ast.JoinedStr)
@@ -154,6 +155,16 @@ def sections(root: Path, path: str) -> Iterator[tuple[int, str, int]]:
 # --- 4.2 --------------------------------------------------------------------------------------------------------------
 
 
+def naive_times(root: Path) -> Found:
+    for path, tree in modules(root).items():
+        known = aliases(tree)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                name = dotted(node.func, known)
+                if name in NAIVE or (name == "datetime.datetime.now" and not node.args and not node.keywords):
+                    yield path, node.lineno
+
+
 def no_hot_path(root: Path) -> Found:
     declared = hot_path(root)
     line = line_of(text(root, "review.toml"), "hot_path")
@@ -255,17 +266,6 @@ def bounds(root: Path) -> Found:
             sizes = "spread|qty|size|position|notional|orders|depth|drawdown|timeout"
             if outside or above_one or (re.search(sizes, name) and low <= 0):
                 yield CONFIG, line
-
-
-def reloads(root: Path) -> Found:
-    for path, tree in modules(root).items():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef) and node.name == "reload":
-                body = ast.unparse(node)
-                if not all(word in body for word in ("'hot_reload'", "'critical'", "not quotes_paused", "read(")):
-                    yield path, node.lineno
-            if isinstance(node, ast.keyword) and node.arg == "quotes_paused" and isinstance(node.value, ast.Constant):
-                yield path, node.lineno
 
 
 def permissive(root: Path) -> Found:
@@ -380,13 +380,13 @@ def boxes(root: Path) -> Found:
 
 #: By item.
 DETECTORS: dict[str, Callable[[Path], Found]] = {
+    "4.1.1": naive_times,
     "4.2.1": no_hot_path,
     "4.2.2": blocking_calls,
     "4.2.3": building,
     "4.2.4": unbounded,
     "4.2.5": synchronous_logging,
     "6.1": bounds,
-    "6.2": reloads,
     "6.3": permissive,
     "6.4": units,
     "6.5": secrets,
