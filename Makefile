@@ -34,6 +34,7 @@ help:
 	@echo 'make conformance try right and wrong targets against the whole contract (minutes)'
 	@echo 'make matrix      try the libraries of tests/matrix/requirements.txt against the vectors'
 	@echo 'make mutation    change the formulas and replays a little at a time and see the tests fail (minutes)'
+	@echo 'make bench       time the review of a million order events, fills, positions and claims, and of 2 and 4 million'
 	@echo 'make setup       only the environment; make lock pins it anew; make clean removes it'
 
 # --- environment ---
@@ -105,6 +106,10 @@ mutation: .venv-mutation/.stamp-mutation
 	@$(PYTHON) -m venv --clear $(@D)
 	@$(@D)/bin/python -m pip install --quiet -r $<
 	@touch $@
+
+# The sessions are made once, in build/bench: tests/bench/README.md has the figures.
+bench: setup
+	@$(VENV)/bin/python tests/bench/run.py
 
 # --- the review ---
 

@@ -7,23 +7,28 @@ reproduces a wrong claim.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
-from itertools import accumulate, count
+from itertools import count
+from math import lcm
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmverify.checks.known import Rates, Rows, Timeline, timeline
-from mmverify.numeric import Mask
-from mmverify.replay.lots import match
+from mmverify.checks.exact import Column, plus, times
+from mmverify.checks.fee_steps import FEE_UNIT as FEE_UNIT
+from mmverify.checks.fee_steps import Booked, FeeSteps, fee_steps
+from mmverify.checks.known import Rows, Timeline, timeline
+from mmverify.numeric import INT64_MAX, Ints, Mask, largest
+from mmverify.replay.lots import Running, match
 from mmverify.session.load import Session, Table, need_instruments
 
 GUARD = 10**30  # rounding of a reciprocal or of an average cost happens this far below the last digit
-FEE_UNIT = 10**30
 _FOREVER = 2**63 - 1
+_MANY = 50_000  # fills, of which a dozen wrong books would take more memory than all the rest
 
 
 @dataclass(frozen=True)
@@ -97,11 +102,11 @@ class Ledger:
         The reports (rows of `fills`) in booking order; a repeated or correcting one is a report too.
     orders : ndarray of int32
         Code of each report's client_order_id, -1 where it has none.
-    prices : list of int
+    prices : Column
         The price of each report as it was booked, in units of ``1 / price_unit``.
-    position : list of int
+    position : Column
         Signed quantity in units of ``1 / qty_unit``.
-    realized, cost : list of int
+    realized, cost : Column
         Realized P&L gross of fees, and signed open quantity times entry value, in units of ``1 / money_unit`` of the
         settlement currency.
     fee_steps : FeeSteps
@@ -111,23 +116,26 @@ class Ledger:
         Time up to which the venue confirms that no fill is missing.
     flaws : tuple of str
         What could not be valued, said in the notes.
+    starts_known : bool
+        Whether the quantity held before the first report is known.
     """
 
     instrument: Instrument
     line: Timeline
     orders: NDArray[np.int32]
-    prices: list[int]
+    prices: Column
     price_unit: int
-    deltas: list[int]
-    position: list[int]
-    realized: list[int]
-    cost: list[int]
+    deltas: Column
+    position: Column
+    realized: Column
+    cost: Column
     fee_steps: FeeSteps
     qty_unit: int
     money_unit: Fraction
     opened: int
     trusted_until: int
     flaws: tuple[str, ...]
+    starts_known: bool
 
     def qty_at(self, n: int) -> Fraction:
         """Signed position after `n` reports."""
@@ -147,48 +155,47 @@ class Ledger:
         return self.qty_at(n) * value * self.instrument.multiplier - self.cost[n] * self.money_unit
 
     @cached_property
-    def fees(self) -> tuple[list[int], ...]:
+    def fees(self) -> tuple[Column, ...]:
         """Fees of every state in the settlement currency, in units of 1e-30, once a reading of the rate."""
-        return tuple(cumulate(steps) for steps in self.fee_steps.readings)
+        return tuple(steps.sums() for steps in self.fee_steps.readings)
 
     @cached_property
-    def fee_slack(self) -> list[int]:
+    def fee_slack(self) -> Column:
         """What the fees of every state may differ by, in units of 1e-30."""
-        return cumulate(self.fee_steps.slack)
+        return self.fee_steps.slack.sums()
 
     @cached_property
     def realized_floats(self) -> NDArray[np.float64]:
         """`realized_at` of every state as float64."""
-        return np.array(self.realized, dtype=np.float64) * float(self.money_unit)
+        return self.realized.ints.astype(np.float64) * float(self.money_unit)
 
     @cached_property
     def cost_floats(self) -> NDArray[np.float64]:
         """Open cost of every state as float64, in the settlement currency."""
-        return np.array(self.cost, dtype=np.float64) * float(self.money_unit)
+        return self.cost.ints.astype(np.float64) * float(self.money_unit)
 
     @cached_property
     def qty_floats(self) -> NDArray[np.float64]:
         """Position of every state as float64."""
-        return np.array(self.position, dtype=np.float64) / float(self.qty_unit)
+        return self.position.ints.astype(np.float64) / float(self.qty_unit)
 
     @cached_property
     def fee_floats(self) -> NDArray[np.float64]:
         """`fees_at` of every state as float64."""
-        return np.array(self.fees[0], dtype=np.float64) / float(FEE_UNIT)
+        return self.fees[0].ints.astype(np.float64) / float(FEE_UNIT // self.fees[0].factor)
 
     def split_orders(self) -> bool:
         """Say whether an order was filled in several parts at different prices."""
-        prices: dict[int, set[int]] = {}
-        for order, price, delta in zip(self.orders.tolist(), self.prices, self.deltas, strict=True):
-            if order >= 0 and delta:
-                prices.setdefault(order, set()).add(price)
-        return any(len(each) > 1 for each in prices.values())
+        counted = np.flatnonzero((self.orders >= 0) & np.asarray(self.deltas.ints != 0))
+        counted = counted[np.argsort(self.orders[counted], kind="stable")]
+        orders, prices = self.orders[counted], self.prices.ints[counted]
+        return bool(np.any((orders[1:] == orders[:-1]) & np.asarray(prices[1:] != prices[:-1])))
 
     @cached_property
     def closings(self) -> NDArray[np.int64]:
         """How many reports up to each state realized anything."""
-        realized = np.array(self.realized, dtype=object)
-        return np.concatenate([[0], np.cumsum(realized[1:] != realized[:-1])]).astype(np.int64)
+        realized = self.realized.ints
+        return np.concatenate([[0], np.cumsum(np.asarray(realized[1:] != realized[:-1]))]).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -221,9 +228,8 @@ def fills_table(session: Session) -> Table:
     return table
 
 
-@lru_cache(maxsize=256)
 def ledger(session: Session, symbol: str, mistake: Mistake = RIGHT) -> Ledger:
-    """Replay the fills of one symbol.
+    """Replay the fills of one symbol; the books are kept, of many fills only the right ones.
 
     Parameters
     ----------
@@ -233,31 +239,42 @@ def ledger(session: Session, symbol: str, mistake: Mistake = RIGHT) -> Ledger:
     mistake : Mistake
         How to book wrongly; rightly by default.
     """
+    if mistake != RIGHT and len(fills_table(session)) > _MANY:
+        return _booked(session, symbol, mistake)
+    return _kept(session, symbol, mistake)
+
+
+@lru_cache(maxsize=256)
+def _kept(session: Session, symbol: str, mistake: Mistake) -> Ledger:
+    return _booked(session, symbol, mistake)
+
+
+def _booked(session: Session, symbol: str, mistake: Mistake) -> Ledger:
     table, instrument = fills_table(session), instruments(session)[symbol]
     line = timeline(session, table, table.words("symbol").is_(symbol))
     if mistake.venue_order:
         venue = table.whole("ts_exchange")
-        times = np.where(venue.missing[line.rows], line.times, venue.values[line.rows])
-        line = Timeline(line.rows[np.argsort(times, kind="stable")], line.times, line.before, line.after)
+        at = np.where(venue.missing[line.rows], line.times, venue.values[line.rows])
+        line = Timeline(line.rows[np.argsort(at, kind="stable")], line.times, line.before, line.after)
     rows = line.rows
     price, qty, fee = table.decimals("price"), table.decimals("qty"), table.decimals("fee")
     in_base = table.words("fee_asset").is_(instrument.base)[rows] & (instrument.kind == "spot")
     opening, more = opening_of(session, instrument, line)
     qty_scale = max(qty.scale, fee.scale if in_base.any() else 0, _digits(opening.qty))
-    prices = [int(p) for p in (_order_prices(session, table, rows) if mistake.order_price else price.ints[rows])]
+    prices = _order_prices(session, table, rows) if mistake.order_price else price.ints[rows]
     direction = np.where(table.words("side").is_("buy")[rows], 1, -1)
-    sizes = [int(size) for size in qty.at_scale(qty_scale)[rows] * direction]
-    base_fees = [0] * len(rows)
+    sizes = qty.at_scale(qty_scale)[rows] * direction
+    paid = np.zeros(len(rows), dtype=np.int64)
     if in_base.any() and not mistake.ignore_base_fee:
-        base_fees = [int(paid) for paid in np.where(in_base, fee.at_scale(qty_scale)[rows], 0)]
-    deltas = [size - paid for size, paid in zip(sizes, base_fees, strict=True)]
+        paid = np.where(in_base, fee.at_scale(qty_scale)[rows], 0)
+    deltas = plus(sizes, -paid)
     price_unit = 10**price.scale
     flaws: list[str] = []
     segments, repeats = restatements(table, rows, mistake, flaws)
     if mistake.order_average:  # an average is finer than any fill's price
         price_unit *= GUARD
         once = ~(repeats | table.words("kind").is_("correction", "bust")[rows])
-        prices = _order_averages(table, rows, [p * GUARD for p in prices], deltas, once, mistake.order_average)
+        prices = _order_averages(table, rows, prices, deltas, once, mistake.order_average)
     basis = mistake.cost_basis or session.convention("cost_basis")
     inverse = instrument.kind == "inverse" and not mistake.linear_formula
     fine = (opening.price * price_unit).denominator != 1
@@ -272,73 +289,110 @@ def ledger(session: Session, symbol: str, mistake: Mistake = RIGHT) -> Ledger:
 
     value_unit = guard if reciprocal else guard * price_unit
     flaws += more
-    if worthless := instrument.kind == "inverse" and 0 in prices:
+    if worthless := instrument.kind == "inverse" and bool(np.any(prices == 0)):
         flaws.append(f"{symbol}: a fill at price 0 has no P&L on an inverse contract")
     lot = (int(opening.qty * 10**qty_scale), value(opening.price * price_unit)) if opening.qty else None
-    as_booked = [Fraction(price, price_unit) for price in prices]
-    fee_steps, fee_flaws = _fees(session, table, line, instrument, as_booked, segments, repeats)
-    run = _replay([value(p) for p in prices], prices, deltas, segments, repeats, basis, lot, value, sizes, base_fees)
-    position, realized, cost = run
+    booked = Booked(
+        table, rows, line.times, instrument.settle, instrument.base if instrument.kind == "spot" else instrument.settle,
+        prices, price_unit, segments, repeats,
+    )  # fmt: skip
+    steps, fee_flaws = fee_steps(session, booked)
+    reports = _Reports(
+        [value(p) for p in prices.tolist()], prices.tolist(), deltas.tolist(), sizes.tolist(), paid.tolist()
+    )
+    run = _replay(reports, segments, repeats, basis, lot, value)
+    position, realized, cost = (Column.of(each) for each in (run.position, run.realized, run.cost))
     if mistake.arithmetic_entry and inverse:
-        realized, cost = _arithmetic_inverse(prices, deltas, price_unit)
+        realized, cost = _arithmetic_inverse(reports.prices, reports.deltas, price_unit)
         value_unit = GUARD
     if mistake.linear_formula and instrument.kind == "inverse":
         instrument = replace(instrument, kind="linear")
     if mistake.no_multiplier:
         instrument = replace(instrument, multiplier=Fraction(1))
-    flat = next((n for n, held in enumerate(position) if held == 0), len(position))
-    opened = {"stated": 0, "without a price": flat, "unknown": len(position)}[opening.known]
-    if worthless:
+    flat = int(np.append(np.flatnonzero(position.ints == 0), len(position))[0])
+    opened = {"stated": 0, "unstated": 0, "without a price": flat, "unknown": len(position)}[opening.known]
+    short = short_of_opening(session, instrument, line, opening, position.ints)
+    if worthless or short:
         opened = len(position)
     return Ledger(
         instrument=instrument,
         line=line,
         orders=table.words("client_order_id").codes[rows],
-        prices=prices,
+        prices=Column.of(reports.prices),
         price_unit=price_unit,
-        deltas=deltas,
+        deltas=Column.of(reports.deltas),
         position=position,
         realized=realized,
         cost=cost,
-        fee_steps=fee_steps,
+        fee_steps=steps,
         qty_unit=10**qty_scale,
         money_unit=instrument.multiplier / (value_unit * 10**qty_scale),
         opened=opened,
-        trusted_until=_trusted_until(session, instrument, line, position, 10**qty_scale),
-        flaws=tuple(flaws + fee_flaws),
+        trusted_until=trusted_until(session, instrument, line, position, 10**qty_scale),
+        flaws=(*flaws, *fee_flaws, *short),
+        starts_known=opening.known != "unknown" and not short,
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Reports:
+    """What each report booked, as it stands corrected: value, price, signed quantity; its size, its fee in base."""
+
+    values: list[int]
+    prices: list[int]
+    deltas: list[int]
+    sizes: list[int]
+    paid: list[int]
+
+
 def _replay(
-    values: list[int],
-    prices: list[int],
-    deltas: list[int],
+    reports: _Reports,
     segments: list[tuple[int, int, bool]],
     repeats: NDArray[np.bool_],
     basis: str,
     lot: tuple[int, int] | None,
     value: Callable[[Fraction | int], int],
-    sizes: list[int],
-    base_fees: list[int],
-) -> tuple[list[int], list[int], list[int]]:
-    """Match lots; where a report restates an earlier one, match again as if it had always been so."""
+) -> Running:
+    """Match lots; where a report restates an earlier one, match again as if it had always been so.
+
+    What comes before the earlier one stays: matching goes on from the last state before it that is flat or one lot.
+    """
+    values, deltas, paid = reports.values, reports.deltas, list(reports.paid)
     for still in [*np.flatnonzero(repeats).tolist(), *(n for n, _, _ in segments)]:
         deltas[still] = 0
-    paid = list(base_fees)
     start = (lot[0], 0, lot[0] * lot[1]) if lot else (0, 0, 0)
-    position, realized, cost = [start[0]], [start[1]], [start[2]]
-    done = 0
+    now = Running([start[0]], [start[1]], [start[2]])
+    told = now if not segments else Running([start[0]], [start[1]], [start[2]])
+    same = 0
     for n, target, bust in [*segments, (len(deltas), -1, False)]:
-        run = match(values[:n], deltas[:n], cost_basis=basis, opening=lot)
-        position += run.position[done:n]
-        realized += run.realized[done:n]
-        cost += run.cost[done:n]
-        done = n
+        done = len(told.position) - 1 if segments else 0
+        since = _single_lot(now.position, min(same, done))
+        opening = (now.position[since], values[since - 1]) if since else lot
+        run = match(
+            values[since:n], deltas[since:n], cost_basis=basis, opening=opening if opening and opening[0] else None
+        )
+        gained = now.realized[since]
+        now.position[since + 1 :] = run.position
+        now.realized[since + 1 :] = [gained + each for each in run.realized] if gained else run.realized
+        now.cost[since + 1 :] = run.cost
+        if segments:
+            told.position.extend(now.position[done + 1 :])
+            told.realized.extend(now.realized[done + 1 :])
+            told.cost.extend(now.cost[done + 1 :])
+        same = target
         if target >= 0:
-            paid[target] += base_fees[n]
-            deltas[target] = (0 if bust else sizes[n]) - paid[target]
-            values[target], prices[target] = value(prices[n]), prices[n]
-    return position, realized, cost
+            paid[target] += reports.paid[n]
+            deltas[target] = (0 if bust else reports.sizes[n]) - paid[target]
+            values[target], reports.prices[target] = value(reports.prices[n]), reports.prices[n]
+    return told
+
+
+def _single_lot(position: list[int], until: int) -> int:
+    """Return the last state up to `until` that is flat, or one lot of the report before it: the position has turned."""
+    for n in range(until, 0, -1):
+        if not position[n] or position[n] * position[n - 1] < 0:
+            return n
+    return 0
 
 
 def restatements(
@@ -355,11 +409,14 @@ def restatements(
         repeats = np.zeros(len(rows), dtype=bool)
     if not restating.any() or mistake.ignore_corrections:
         return ([], repeats | restating) if mistake.ignore_corrections else ([], repeats)
-    names = table.words("exec_id")
-    place = {names.text(int(rows[n])): int(n) for n in first}
+    again = np.flatnonzero(restating & ~repeats)
+    named = sorted({table.words("correction_of").text(int(rows[n])) for n in again})
+    of_code = dict(zip(ids[first].tolist(), first.tolist(), strict=True))
+    codes = zip(named, table.words("exec_id").codes_of(named), strict=True)
+    place = {name: of_code[code] for name, code in codes if code in of_code}
     segments = []
     root: dict[int, int] = {}
-    for n in np.flatnonzero(restating & ~repeats):
+    for n in again:
         of = table.words("correction_of").text(int(rows[n]))
         if of not in place:
             flaws.append(f"{table.where(int(rows[n]))} restates {of or 'no execution'}, which is not in the fills")
@@ -371,7 +428,7 @@ def restatements(
     return segments, repeats
 
 
-def _arithmetic_inverse(prices: list[int], deltas: list[int], price_unit: int) -> tuple[list[int], list[int]]:
+def _arithmetic_inverse(prices: list[int], deltas: list[int], price_unit: int) -> tuple[Column, Column]:
     """Realized P&L and cost of an inverse contract whose entry is averaged arithmetically: in units of 1 / 1e30."""
     held, entry, gains, costs = 0, Fraction(0), [0], [0]
     for price, delta in zip(prices, deltas, strict=True):
@@ -387,122 +444,51 @@ def _arithmetic_inverse(prices: list[int], deltas: list[int], price_unit: int) -
         held += delta
         gains.append(gains[-1] + gain)
         costs.append(round(-held / entry * price_unit * GUARD) if entry else 0)
-    return gains, costs
+    return Column.of(gains), Column.of(costs)
 
 
-def _order_prices(session: Session, table: Table, rows: Rows) -> list[int]:
+def _order_prices(session: Session, table: Table, rows: Rows) -> Ints:
     """Return, in the scale of fills.price, the last price that each fill's order was sent with before it."""
     events = session.table("order_events", "ts_local", "client_order_id", "event", "price")
     price, unit = events.decimals("price"), 10 ** table.decimals("price").scale
-    sent = events.words("event").is_("submit", "replace_request", "replace_ack") & price.known
-    orders: dict[str, list[tuple[int, int]]] = {}
-    for row in np.flatnonzero(sent):
-        at = int(events.whole("ts_local").values[row])
-        orders.setdefault(events.words("client_order_id").text(int(row)), []).append(
-            (at, round(price.fraction(int(row)) * unit))
-        )
-    times = table.whole("ts_local").values
-    out = []
-    for row in rows:
-        story = orders.get(table.words("client_order_id").text(int(row)), [])
-        before = [p for at, p in story if at <= times[row]]
-        out.append(before[-1] if before else int(table.decimals("price").ints[row]))
-    return out
+    sent = np.flatnonzero(events.words("event").is_("submit", "replace_request", "replace_ack") & price.known)
+    ids, at = events.words("client_order_id"), events.whole("ts_local").values[sent].tolist()
+    stories: dict[int, list[tuple[int, int]]] = {}
+    for row, code, time in zip(sent.tolist(), ids.codes[sent].tolist(), at, strict=True):
+        stories.setdefault(code, []).append((time, round(price.fraction(row) * unit)))
+    named = {name: stories[code] for code, name in enumerate(ids.names) if code in stories}
+    orders = table.words("client_order_id")
+    own = [named.get(name, []) for name in orders.names] + [stories.get(-1, [])]  # the last is for no name
+    out = table.decimals("price").ints[rows].tolist()
+    booked = zip(orders.codes[rows].tolist(), table.whole("ts_local").values[rows].tolist(), strict=True)
+    for n, (code, time) in enumerate(booked):
+        before = [p for at, p in own[code] if at <= time]
+        out[n] = before[-1] if before else out[n]
+    return Column.of(out).ints
 
 
-def _order_averages(table: Table, rows: Rows, prices: list[int], deltas: list[int], once: Mask, how: str) -> list[int]:
-    """Return each fill's price as the average over its order's fills: by quantity, or of the bare prices."""
+def _order_averages(table: Table, rows: Rows, prices: Ints, deltas: Ints, once: Mask, how: str) -> Ints:
+    """Return each fill's price as the average over its order's fills: by quantity, or of the bare prices; in GUARDs."""
     orders = table.words("client_order_id").codes[rows]
-    out = list(prices)
-    for order in np.unique(orders[orders >= 0]):
-        members = np.flatnonzero((orders == order) & once)
-        weights = [abs(deltas[n]) if how == "weighted" else 1 for n in members]
-        if len(members) > 1 and any(weights):
-            total = sum(weight * prices[n] for weight, n in zip(weights, members, strict=True))
-            for n in members:
-                out[n] = round(Fraction(total, sum(weights)))
+    counted = np.flatnonzero((orders >= 0) & once)
+    counted = counted[np.argsort(orders[counted], kind="stable")]
+    out = times(prices, GUARD)
+    if counted.size:
+        weights = np.abs(deltas[counted]) if how == "weighted" else np.ones(len(counted), dtype=np.int64)
+        starts = np.flatnonzero(np.diff(orders[counted], prepend=-1))
+        sizes = np.diff(starts, append=len(counted))
+        totals, whole = (np.add.reduceat(_wide(each), starts) for each in (times(weights, prices[counted]), weights))
+        averaged = np.flatnonzero((sizes > 1) & np.asarray(whole != 0))
+        means = [round(Fraction(int(totals[n]) * GUARD, int(whole[n]))) for n in averaged]
+        chosen = np.repeat(np.isin(np.arange(len(sizes)), averaged), sizes)
+        out = out.astype(object)
+        out[counted[chosen]] = np.repeat(np.array(means, dtype=object), sizes[averaged])
     return out
 
 
-@dataclass(frozen=True, eq=False)
-class FeeSteps:
-    """The fee of each report in the settlement currency, in units of 1e-30, and what kind of asset it was paid in.
-
-    Parameters
-    ----------
-    readings : tuple of list of int
-        Once a reading of *the rate at the fill*: by the bot's clock with and without that very moment, by the venue's;
-        of a fee in base also at the fill's price as corrected.
-    paid : list of int
-        As printed, unconverted.
-    kinds : list of str
-        ``settle``, ``base`` (of a spot market) or ``third``.
-    slack : list of int
-        What each may differ by: half a unit of the column's last digit, converted alike.
-    """
-
-    readings: tuple[list[int], ...]
-    paid: list[int]
-    kinds: list[str]
-    slack: list[int]
-
-
-def _fees(
-    session: Session, table: Table, line: Timeline, instrument: Instrument, prices: list[Fraction],
-    segments: list[tuple[int, int, bool]], repeats: NDArray[np.bool_],
-) -> tuple[FeeSteps, list[str]]:  # fmt: skip
-    fee, assets, rows = table.decimals("fee"), table.words("fee_asset"), line.rows
-    settle = instrument.settle
-    base = instrument.base if instrument.kind == "spot" else settle
-    kinds = ["settle" if a == settle else "base" if a == base else "third" for a in map(assets.text, rows.tolist())]
-    amounts = [Fraction(0) if repeats[n] else fee.fraction(int(row)) for n, row in enumerate(rows)]
-    third = any(kind == "third" and amount for kind, amount in zip(kinds, amounts, strict=True))
-    rates = Rates.of(session) if third else Rates({})
-    venue = table.whole("ts_exchange")
-    readings: list[list[int]] = []
-    slack: list[int] = []
-    flaws: list[str] = []
-    for reading in range(3 if third else 1):
-        steps = []
-        for n, (row, kind, amount) in enumerate(zip(rows.tolist(), kinds, amounts, strict=True)):
-            factor: Fraction | None = Fraction(1)
-            if kind == "base":
-                factor = prices[n]
-            elif kind == "third" and amount:
-                at = int(venue.values[row]) if reading == 2 and not venue.missing[row] else int(line.times[n])
-                factor = rates.convert(Fraction(1), assets.text(row), settle, at, late=reading != 1)
-            if factor is None:
-                flaws.append(f"{table.where(row)}: no rate from {assets.text(row)} to {settle} at the fill")
-                factor = Fraction(0)
-            steps.append(round(amount * factor * FEE_UNIT))
-            if reading == 0:
-                slack.append(0 if repeats[n] else round(fee.tolerance(row) * factor * FEE_UNIT))
-        readings.append(steps)
-    if "base" in kinds and segments:
-        readings += [_revalued(steps, amounts, kinds, prices, segments) for steps in readings]
-    unique: list[list[int]] = []
-    for steps in readings:
-        if steps not in unique:
-            unique.append(steps)
-    return FeeSteps(tuple(unique), [round(a * FEE_UNIT) for a in amounts], kinds, slack), list(dict.fromkeys(flaws))
-
-
-def _revalued(
-    steps: list[int], amounts: list[Fraction], kinds: list[str], prices: list[Fraction],
-    segments: list[tuple[int, int, bool]],
-) -> list[int]:  # fmt: skip
-    """Value all that an execution paid in base at its price as corrected, once that is known."""
-    out, paid, price = list(steps), list(amounts), list(prices)
-    for n, target, _ in segments:
-        if kinds[target] == "base":
-            out[n] += round(paid[target] * (prices[n] - price[target]) * FEE_UNIT)
-            paid[target], price[target] = paid[target] + amounts[n], prices[n]
-    return out
-
-
-def cumulate(steps: Iterable[int]) -> list[int]:
-    """Return the running sums of some steps, 0 first: one element a state."""
-    return [0, *accumulate(steps)]
+def _wide(ints: Ints) -> Ints:
+    """Return integers whose sums int64 holds, else as Python integers."""
+    return ints if largest(ints) * len(ints) <= INT64_MAX else ints.astype(object)
 
 
 @dataclass(frozen=True)
@@ -511,7 +497,7 @@ class Opening:
 
     qty: Fraction
     price: Fraction
-    known: str
+    known: Literal["stated", "unstated", "without a price", "unknown"]
 
 
 def _digits(value: Fraction) -> int:
@@ -522,7 +508,7 @@ def _digits(value: Fraction) -> int:
 def opening_of(session: Session, instrument: Instrument, line: Timeline) -> tuple[Opening, list[str]]:
     """Return the opening lot, and what there is to say about it."""
     first = int(line.times[0]) if len(line) else _FOREVER
-    qty, price = Fraction(0), None
+    qty, price, is_stated = Fraction(0), None, False
     for table_name, key, value, number in (
         ("balances", "asset", instrument.base, "total"),
         ("positions", "symbol", instrument.symbol, "qty"),
@@ -536,12 +522,12 @@ def opening_of(session: Session, instrument: Instrument, line: Timeline) -> tupl
         known = before or int(np.searchsorted(stated.times, first, side="right"))
         if not known:
             continue
-        row = int(stated.rows[0 if first == _FOREVER else known - 1])
+        row, is_stated = int(stated.rows[0 if first == _FOREVER else known - 1]), True
         qty = table.decimals(number).fraction(row)
         if table_name == "positions" and table.decimals("avg_px").known[row]:
             price = table.decimals("avg_px").fraction(row) or None
     if not qty or price is not None:
-        return Opening(qty, price or Fraction(1), "stated"), []
+        return Opening(qty, price or Fraction(1), "stated" if is_stated else "unstated"), []
     sharing = [i for i in instruments(session).values() if (i.kind, i.base) == ("spot", instrument.base)]
     if instrument.kind == "spot" and len(sharing) > 1:
         return Opening(Fraction(0), Fraction(1), "unknown"), [
@@ -552,7 +538,30 @@ def opening_of(session: Session, instrument: Instrument, line: Timeline) -> tupl
     ]
 
 
-def _trusted_until(session: Session, instrument: Instrument, line: Timeline, position: list[int], unit: int) -> int:
+def short_of_opening(
+    session: Session, instrument: Instrument, line: Timeline, opening: Opening, position: Ints
+) -> tuple[str, ...]:
+    """Say that a spot position cannot have started at 0: nothing states it, and its fills alone make it short.
+
+    It can on margin: where any position of the symbol or balance of its base is below 0.
+    """
+    short = np.flatnonzero(np.asarray(position < 0))
+    if instrument.kind != "spot" or opening.known != "unstated" or not short.size:
+        return ()
+    for name, key, value, number in (
+        ("positions", "symbol", instrument.symbol, "qty"),
+        ("balances", "asset", instrument.base, "total"),
+    ):
+        table = session.table(name, key, number)
+        if np.any(table.words(key).is_(value) & np.asarray(np.less(table.decimals(number).ints, 0))):
+            return ()
+    return (
+        f"{instrument.symbol}: its fills alone make it short by fills:{int(line.rows[int(short[0]) - 1]) + 1}, so what "
+        "it held at the start is not stated and was not 0: position and P&L are not judged",
+    )
+
+
+def trusted_until(session: Session, instrument: Instrument, line: Timeline, position: Sequence[int], unit: int) -> int:
     """Return the time of the newest position or balance of the venue's that agrees with the fills."""
     if session.settings.get("session", {}).get("fills_from") == "venue":
         return _FOREVER
@@ -581,6 +590,12 @@ class Payments:
     line: Timeline
     amounts: tuple[Fraction, ...]
     asset: str
+
+    @cached_property
+    def sums(self) -> tuple[Column, Fraction]:
+        """The sums of the first payments, from none to all, and their unit."""
+        unit = lcm(*(amount.denominator for amount in self.amounts))
+        return Column.of([int(amount * unit) for amount in self.amounts]).sums(), Fraction(1, unit)
 
 
 @lru_cache(maxsize=64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, cached_property
 from itertools import islice, pairwise, product
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from mmverify.checks import Breach
 from mmverify.checks.books import RIGHT, Ledger, Mistake, fills_table, ledger
-from mmverify.checks.known import Rates, Rows, Times
-from mmverify.numeric import Decimals, Mask, decimal_text
+from mmverify.checks.exact import Column, Near, plus, scaled
+from mmverify.checks.known import Rates, Ratio, Rows, Times
+from mmverify.checks.offs import claimed_off
+from mmverify.numeric import Decimals, Ints, Mask, decimal_text
 from mmverify.session.load import Session, Table, need_instruments
 
 MONEY = ("realized", "unrealized", "fees", "funding", "total")
@@ -22,6 +24,8 @@ Money = Callable[[Ledger, int], Iterable[Fraction]]
 Candidates = Callable[[int], Iterable[Fraction]]
 Suspects = Iterable[tuple[str, Candidates]]
 Slack = Callable[[int], Fraction]
+Terms = Callable[[Ledger], Iterable[tuple[Column, Fraction]]]
+_SURE = 1 - 2.0**-40  # of a limit, so that the rounding of float64 cannot matter
 _EPS = 2.0**-50  # of a float64 screen: a few roundings of the values compared
 _GRACE = 1 + Fraction(1, 10**9)  # the guard digits of a replay never decide a claim at exactly half a unit
 _CHOICES = 4096  # ways to combine what was known at the same instant
@@ -87,6 +91,67 @@ def judge(
     noise = _EPS * (np.abs(claimed) + np.abs(guess) + magnitude)
     with np.errstate(invalid="ignore"):
         doubtful = ~(np.abs(claimed - guess) + noise < allowed)
+    return _judged(column, rows, doubtful, exact, slack, dust)
+
+
+def judge_near(
+    column: Decimals,
+    rows: Rows,
+    guesses: Sequence[Near],
+    exact: Candidates,
+    slack: Slack = _no_slack,
+    room: NDArray[np.float64] | float = 0.0,
+    magnitude: NDArray[np.float64] | float = 0.0,
+) -> Wrong | None:
+    """Find the claims that are wrong, as `judge` does, where right values are known as integers.
+
+    Parameters
+    ----------
+    guesses : sequence of Near
+        One right value a row each, in units that are finer than the column's half unit; where it is not known, or not
+        what the row claims, the row goes to `exact`.
+    room : ndarray of float64 or float
+        What `slack` is at least.
+    """
+    dust = np.broadcast_to(magnitude * _DUST if column.binary else 0.0, rows.shape)
+    doubtful = np.ones(len(rows), dtype=bool)
+    for guess in guesses:
+        doubtful &= ~within(column, rows, guess, dust + room)
+    return _judged(column, rows, doubtful, exact, slack, dust)
+
+
+def within(column: Decimals, rows: Rows, near: Near, room: NDArray[np.float64] | float = 0.0) -> Mask:
+    """Return which claims are surely within their tolerance, and `room` more, of a value."""
+    off = _apart(scaled([column.ints[rows]], Fraction(1, 10**column.scale), near.digits), near.units)
+    allowed = (column.tolerances()[rows] + room) * 10.0**near.digits
+    return near.known & np.asarray(off + near.error + 1 < allowed * _SURE)
+
+
+def telling(column: Decimals, rows: Rows, one: Near, other: Near) -> tuple[Mask, Mask]:
+    """Return where a claim surely could not tell two values from each other, and where it surely could."""
+    off, error = _apart(one.units, other.units), one.error + other.error
+    allowed = 2 * column.tolerances()[rows] * 10.0**one.digits
+    known = one.known & other.known
+    return known & np.asarray(off + error < allowed * _SURE), known & np.asarray(off - error > allowed / _SURE)
+
+
+def _apart(one: Ints, other: Ints) -> NDArray[np.float64]:
+    return np.abs(plus(one, -other)).astype(np.float64)
+
+
+def column_near(column: Decimals, rows: Rows, digits: int) -> Near:
+    """Return what rows of a column hold."""
+    return Near(scaled([column.ints[rows]], Fraction(1, 10**column.scale), digits), digits, column.known[rows])
+
+
+def finer(column: Decimals) -> int:
+    """Return the digits of units that are a thousandth of the column's last one."""
+    return max(column.scale, column.digits) + 3
+
+
+def _judged(
+    column: Decimals, rows: Rows, doubtful: Mask, exact: Candidates, slack: Slack, dust: NDArray[np.float64]
+) -> Wrong | None:
     wrong: list[tuple[int, Fraction, Fraction]] = []
     for row, noisy in zip(rows[doubtful].tolist(), dust[doubtful].tolist(), strict=True):
         values = list(exact(row))
@@ -140,7 +205,21 @@ def money_breach(
         loss=loss,
         cause=reason,
         severity=severity,
+        offs=claimed_off(table, column, wrong.first, wrong.first_should, currency),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Spans:
+    """The fewest and the most reports that the bot may have had at each of some rows, read by the row's number."""
+
+    rows: Rows
+    low: Rows
+    high: Rows
+
+    def __getitem__(self, row: int) -> tuple[int, int]:
+        place = int(np.searchsorted(self.rows, row))
+        return int(self.low[place]), int(self.high[place])
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,13 +259,9 @@ class Claims:
         return np.asarray(self.table.whole("ts_local").values[self.rows])
 
     @cached_property
-    def spans(self) -> tuple[dict[int, tuple[int, int]], ...]:
+    def spans(self) -> tuple[Spans, ...]:
         """Per book, the fewest and the most reports that the bot may have had at each row."""
-        out = []
-        for book in self.books:
-            low, high = book.line.span(self.at)
-            out.append({int(r): (int(a), int(b)) for r, a, b in zip(self.rows, low, high, strict=True)})
-        return tuple(out)
+        return tuple(Spans(self.rows, *book.line.span(self.at)) for book in self.books)
 
     @cached_property
     def latest(self) -> Rows:
@@ -202,9 +277,16 @@ class Claims:
         return self.table.words("currency").text(row) or self.session.currency or self.book.instrument.settle
 
     @cached_property
+    def currencies(self) -> tuple[list[str], Rows]:
+        """The currencies that the rows are in, and which of them each is in."""
+        words = self.table.words("currency")
+        _, first, place = np.unique(words.codes[self.rows], return_index=True, return_inverse=True)
+        return [self.currency(int(self.rows[each])) for each in first], place
+
+    @cached_property
     def native(self) -> bool:
         """Whether all rows are of one symbol and in its settlement currency."""
-        return len(self.books) == 1 and all(self.currency(int(r)) == self.book.instrument.settle for r in self.rows)
+        return len(self.books) == 1 and set(self.currencies[0]) == {self.book.instrument.settle}
 
     @property
     def at_fill(self) -> bool:
@@ -216,11 +298,7 @@ class Claims:
 
         What is made of lots is not known before the ledger's first state with a known entry.
         """
-        books = (
-            self.books
-            if mistake == RIGHT
-            else tuple(ledger(self.session, b.instrument.symbol, mistake) for b in self.books)
-        )
+        books = self.books if mistake == RIGHT else self.mistaken(mistake).books
         rates = Rates.of(self.session)
 
         @cache
@@ -247,11 +325,47 @@ class Claims:
 
         return of_row
 
-    def judged(self, values: Candidates) -> Mask:
-        """Return which claims have anything to be held to."""
-        if self.native and not self.book.opened:
-            return np.ones(len(self.rows), dtype=bool)
-        return np.array([bool(list(values(row))) for row in self.rows.tolist()])
+    def rates(self, asset: str) -> Ratio:
+        """Return a rate that may convert an asset at each row."""
+        size = len(self.rows)
+        out: list[Ints] = [np.ones(size, dtype=np.int64), np.ones(size, dtype=np.int64), np.ones(size, dtype=bool)]
+        names, place = self.currencies
+        for code, currency in enumerate(names):
+            own = np.flatnonzero(place == code)
+            if currency != asset:
+                for n, part in enumerate(Rates.of(self.session).ratios(asset, currency, self.at[own])[0]):
+                    out[n] = out[n].astype(np.result_type(out[n], part))
+                    out[n][own] = part
+        return Ratio(*out)
+
+    def near(self, terms: Terms, *, of_lots: bool = True, newest: bool = True) -> Near:
+        """Return what `terms` of the books come to at each row by what was known last, or first, in its currency."""
+        digits = finer(self.column)
+        total = Near(np.zeros(len(self.rows), dtype=np.int64), digits, np.full(len(self.rows), not self.at_fill), 0)
+        for book, span in zip(self.books, self.spans, strict=True):
+            count = span.high if newest else span.low
+            top, bottom, rated = self.rates(book.instrument.settle)
+            known = rated & (count >= book.opened) if of_lots else rated
+            for column, unit in terms(book):
+                units = scaled([column.ints[count], top], unit * column.factor, digits, over=bottom)
+                total = total.plus(Near(units, digits, known))
+        return total
+
+    def mistaken(self, mistake: Mistake) -> Claims:
+        """Return the same claims beside books that a mistake was made in."""
+        books = tuple(ledger(self.session, book.instrument.symbol, mistake) for book in self.books)
+        return replace(self, books=books)
+
+    def judged(self, values: Candidates, *, of_lots: bool = True) -> Mask:
+        """Return which claims have anything to be held to: `values` of the books that `candidates` made."""
+        if self.at_fill:
+            return np.array([bool(list(values(row))) for row in self.rows.tolist()])
+        known = np.ones(len(self.rows), dtype=bool)
+        for book, span in zip(self.books, self.spans, strict=True):
+            known &= self.rates(book.instrument.settle).known
+            if of_lots:
+                known &= span.high >= book.opened
+        return known
 
     def confirmed(self) -> Mask:
         """Return which claims lie within what the venue confirms, so that no fill can be missing."""

@@ -5,21 +5,24 @@ A diagnosis is a name and the values that it would give; the one that reproduces
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from itertools import accumulate
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmverify.checks.books import FEE_UNIT, RIGHT, Ledger, Mistake, payments
-from mmverify.checks.claims import Candidates, Claims, Money, Suspects
+from mmverify.checks.claims import Candidates, Claims, Money, Spans, Suspects, finer
+from mmverify.checks.exact import Column, Near, scaled
 from mmverify.checks.known import Rates
-from mmverify.checks.prices import candidates as price_candidates
-from mmverify.checks.prices import venue_prices
+from mmverify.checks.prices import Seen, seen
+from mmverify.numeric import Ints, Mask
 from mmverify.session.load import Session
 
-Priced = dict[int, list[Fraction]]
+Priced = Mapping[int, list[Fraction]]
 FeeStep = Callable[[int, int, str], int]
 
 _BOOKING = {
@@ -62,16 +65,36 @@ def net(book: Ledger, n: int) -> list[Fraction]:
     return [book.realized_at(n) - book.fees_at(n, reading) for reading in range(len(book.fees))]
 
 
+def gross_terms(book: Ledger) -> list[tuple[Column, Fraction]]:
+    """`gross` of every state, as columns and their units."""
+    return [(book.realized, book.money_unit)]
+
+
+def net_terms(book: Ledger) -> list[tuple[Column, Fraction]]:
+    """`net` of every state by the first reading of the rate, as columns and their units."""
+    return [*gross_terms(book), (book.fees[0], Fraction(-1, FEE_UNIT))]
+
+
+def fee_terms(book: Ledger) -> list[tuple[Column, Fraction]]:
+    """Fees of every state by the first reading of the rate, as a column and its unit."""
+    return [(book.fees[0], Fraction(1, FEE_UNIT))]
+
+
 def of_realized(claims: Claims, money: Money) -> Suspects:
     """Yield what may have made claims of realized P&L wrong; `money` is the right one, `gross` or `net`."""
 
     def with_funding(book: Ledger, n: int) -> list[Fraction]:
         flow = payments(claims.session, book.instrument.symbol)
         count = int(np.searchsorted(flow.line.times, book.line.times[n - 1], side="right")) if n else 0
-        return [value + sum(flow.amounts[:count], Fraction(0)) for value in money(book, n)]
+        sums, unit = flow.sums
+        return [value + sums[count] * unit for value in money(book, n)]
+
+    @cache
+    def costs(book: Ledger) -> list[int]:
+        return [*accumulate(map(abs, book.fee_steps.readings[0]), initial=0)]
 
     def rebates_paid(book: Ledger, n: int) -> list[Fraction]:
-        return [book.realized_at(n) - Fraction(sum(map(abs, book.fee_steps.readings[0][:n])), FEE_UNIT)]
+        return [book.realized_at(n) - Fraction(costs(book)[n], FEE_UNIT)]
 
     other, words_of_other = (gross, "fees were not taken off") if money is net else (net, "fees were taken off")
     for words, mistake in booking(claims.session):
@@ -86,14 +109,45 @@ def of_realized(claims: Claims, money: Money) -> Suspects:
         yield f"{words}, and {words_of_other}", claims.candidates(other, mistake)
 
 
-def prices_of(claims: Claims, kind: str) -> Priced:
+@dataclass(frozen=True, eq=False)
+class Prices(Mapping[int, list[Fraction]]):
+    """The prices that a position may have been valued at, by the number of the row that claims its value.
+
+    Parameters
+    ----------
+    seen : Seen
+        The prices, a claim for each of the rows.
+    span : Spans
+        The states of the books that each row may be of.
+    signs : ndarray of int64
+        The side of the position in each state.
+    """
+
+    seen: Seen
+    span: Spans
+    signs: NDArray[np.int64]
+
+    def __getitem__(self, row: int) -> list[Fraction]:
+        low, high = self.span[row]
+        sides = tuple(dict.fromkeys(self.signs[low : high + 1].tolist())) if self.seen.by_side else (1,)
+        return self.seen.candidates(int(np.searchsorted(self.span.rows, row)), sides)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.span.rows.tolist())
+
+    def __len__(self) -> int:
+        return len(self.span.rows)
+
+    @property
+    def newest(self) -> tuple[Ints, Mask]:
+        """The newest price of each row, in the units of `seen`, and where there is one."""
+        return self.seen.newest(self.signs[self.span.high] if self.seen.by_side else np.ones(len(self), dtype=np.int64))
+
+
+def prices_of(claims: Claims, kind: str) -> Prices:
     """Return, per row, the prices of a type that the position may have been valued at."""
-    signs = np.sign(claims.book.qty_floats).astype(int)
-    directions = [(1,)] * len(claims.rows)
-    if kind == "exit":
-        directions = [tuple(dict.fromkeys(signs[low : high + 1].tolist())) for low, high in claims.spans[0].values()]
-    found = price_candidates(claims.session, claims.symbol, kind, claims.at, directions)
-    return dict(zip(claims.rows.tolist(), found, strict=True))
+    signs = np.sign(claims.book.qty_floats).astype(np.int64)
+    return Prices(seen(claims.session, claims.symbol, kind, claims.at), claims.spans[0], signs)
 
 
 def unrealized_values(claims: Claims, prices: Priced, mistake: Mistake = RIGHT) -> Candidates:
@@ -121,9 +175,10 @@ def of_unrealized(claims: Claims, known: Priced, kind: str) -> Suspects:
         if other != kind:
             yield f"the {other} price was used", unrealized_values(claims, prices_of(claims, other))
     if kind in ("mark", "index", "last"):
-        around = venue_prices(claims.session, claims.symbol, kind, claims.at)
-        for words, found in (("of after the claim", around.later), ("before the last known", around.earlier)):
-            yield f"the {kind} {words} was used", unrealized_values(claims, dict(zip(rows, found, strict=True)))
+        right_kind = prices_of(claims, kind)
+        around = (("of after the claim", right_kind.seen.later), ("before the last known", right_kind.seen.earlier))
+        for words, found in around:
+            yield f"the {kind} {words} was used", unrealized_values(claims, replace(right_kind, seen=found))
     yield "the sign was turned", lambda row: [-value for value in right(row)]
     for words, mistake in booking(claims.session):
         yield words, unrealized_values(claims, known, mistake)
@@ -142,9 +197,13 @@ def of_fees(claims: Claims) -> Suspects:
     """Yield what may have made claims of fees wrong."""
 
     def summed(step: FeeStep) -> Candidates:
-        def money(book: Ledger, n: int) -> list[Fraction]:
+        @cache
+        def sums(book: Ledger) -> list[int]:
             fees = book.fee_steps
-            return [Fraction(sum(map(step, fees.readings[0][:n], fees.paid[:n], fees.kinds[:n])), FEE_UNIT)]
+            return [*accumulate(map(step, fees.readings[0], fees.paid, fees.kinds), initial=0)]
+
+        def money(book: Ledger, n: int) -> list[Fraction]:
+            return [Fraction(sums(book)[n], FEE_UNIT)]
 
         return claims.candidates(money, of_lots=False)
 
@@ -204,6 +263,28 @@ def funding_values(claims: Claims, step: Callable[[Fraction], Fraction]) -> Cand
         return totals
 
     return of_row
+
+
+def funding_near(claims: Claims, *, newest: bool = True) -> Near:
+    """Return what the funding payments known last, or first, at each row sum to."""
+    digits = finer(claims.column)
+    total = Near(np.zeros(len(claims.rows), dtype=np.int64), digits, np.full(len(claims.rows), not claims.at_fill), 0)
+    for book in claims.books:
+        flow = payments(claims.session, book.instrument.symbol)
+        sums, unit = flow.sums
+        top, bottom, rated = claims.rates(flow.asset)
+        units = scaled([sums.ints[flow.line.span(claims.at)[newest]], top], unit, digits, over=bottom)
+        total = total.plus(Near(units, digits, rated))
+    return total
+
+
+def funding_rated(claims: Claims) -> Mask:
+    """Return which rows have a rate for every payment."""
+    if claims.at_fill:
+        values = funding_values(claims, lambda amount: amount)
+        return np.array([bool(values(row)) for row in claims.rows.tolist()])
+    flows = [payments(claims.session, book.instrument.symbol) for book in claims.books]
+    return np.asarray(np.logical_and.reduce([claims.rates(flow.asset).known for flow in flows]))
 
 
 def of_funding(claims: Claims) -> Suspects:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmverify.checks.books import GUARD, RIGHT, Instrument, fills_table, instruments, opening_of, restatements
+from mmverify.checks.exact import running
 from mmverify.checks.known import Rows, Timeline, timeline
 from mmverify.checks.orderflow import flow
 from mmverify.checks.orderflow_lives import codes_in
@@ -115,16 +116,16 @@ class Executions:
     @cached_property
     def _running_averages(self) -> NDArray[np.float64]:
         """The average price of each report's order after it, by life."""
-        order, out = self._by_life[0], []
-        was, filled, value = -2, 0, 0
-        steps = zip(order.tolist(), self.life[order].tolist(), self.filled[order].tolist(), strict=True)
-        for n, life, step in steps:
-            if life != was:
-                was, filled, value = life, 0, 0
-            filled, value = filled + step, value + self.values[n]
-            average = self._ratio(filled, value)
-            out.append(np.nan if average is None else float(average))
-        return np.array(out, dtype=np.float64)
+        order = self._by_life[0]
+        new = np.diff(self.life[order], prepend=-2) != 0
+        first = np.flatnonzero(new)[np.cumsum(new) - 1]
+        filled, value = (running(narrow(each)[order]) for each in (self.filled, self.values))
+        filled, value = (sums[1:] - sums[first] for sums in (filled, value))
+        none = np.asarray((filled == 0) | (value == 0))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            out = value.astype(np.float64) / filled.astype(np.float64)
+            out = self.value_unit / out if self.instrument.kind == "inverse" else out / self.value_unit
+        return np.where(none, np.nan, out)
 
     def _ratio(self, filled: int, value: int) -> Fraction | None:
         """Return the average price of a sum of `filled` and one of `values`, harmonic of an inverse contract."""

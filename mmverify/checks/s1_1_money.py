@@ -16,11 +16,14 @@ from mmverify.checks.claims import (
     Wrong,
     cause,
     claims_of,
-    judge,
+    column_near,
+    finer,
+    judge_near,
     money_breach,
     nearest,
     pnl_table,
 )  # fmt: skip
+from mmverify.checks.exact import Near
 from mmverify.checks.handwork import fees_work, funding_work, realized_work, total_work
 from mmverify.session.load import Session
 
@@ -57,8 +60,13 @@ def _totals(session: Session) -> Iterator[Looked]:
     suspects.append(("the parts were added in floating point of 24 bits", in_float32))
     for symbol in symbols.names:
         rows = np.flatnonzero(whole & symbols.is_(symbol))
-        signed = np.array([columns[name].floats()[rows] * count for name, count in once.items()])
-        wrong = judge(total, rows, signed.sum(axis=0), summed(once), slack, magnitude=np.abs(signed).sum(axis=0))
+        digits = finer(total)
+        guess = Near(np.zeros(len(rows), dtype=np.int64), digits, np.ones(len(rows), dtype=bool), 0)
+        for name, count in once.items():
+            guess = guess.plus(column_near(columns[name], rows, digits), count)
+        room = sum(column.tolerances()[rows] for column in columns.values())
+        size = sum(np.abs(columns[name].floats()[rows] * count) for name, count in once.items())
+        wrong = judge_near(total, rows, [guess], summed(once), slack, room, magnitude=size)
         found: tuple[Breach, ...] = ()
         if wrong:
             parts = {name: [columns[name].fraction(wrong.first)] for name in once}
@@ -88,15 +96,19 @@ def _drifts(session: Session) -> Iterator[Breach]:
 def _drift(claims: Claims, name: str) -> Wrong | None:
     """Return the claims that are off the exact sum by more than their last digit, yet by no more than drift is."""
     values, slack = _sums(claims, name)
-    guess = np.full(len(claims.rows), np.nan)
-    magnitude = np.zeros(len(claims.rows))
-    if claims.native and not claims.book.opened:
-        if name == "fees":
-            guess = claims.book.fee_floats[claims.latest]
-        elif name == "realized" and claims.session.convention("realized") == "gross":
-            guess = claims.book.realized_floats[claims.latest]
+    magnitude, room = np.zeros(len(claims.rows)), np.zeros(len(claims.rows))
+    is_net = name == "realized" and claims.session.convention("realized") == "net"
+    if claims.native and (name == "fees" or is_net):
+        room = claims.book.fee_slack.floats()[claims.latest] / FEE_UNIT
+    if name == "funding":
+        guess = mistakes.funding_near(claims)
+    elif name == "fees":
+        guess = claims.near(mistakes.fee_terms, of_lots=False)
+    else:
+        guess = claims.near(mistakes.net_terms if is_net else mistakes.gross_terms)
+        if not is_net and claims.native and not claims.book.opened:
             magnitude = np.maximum.accumulate(np.abs(claims.book.cost_floats))[claims.latest]
-    wrong = judge(claims.column, claims.rows, guess, values, slack, magnitude=magnitude)
+    wrong = judge_near(claims.column, claims.rows, [guess], values, slack, room, magnitude=magnitude)
     if not wrong:
         return None
     off = {row: nearest(claims.column, row, values(row)) - claims.column.fraction(row) for row in wrong.rows}

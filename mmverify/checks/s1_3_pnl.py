@@ -20,12 +20,18 @@ from mmverify.checks.claims import (
     agrees,
     cause,
     claims_of,
+    column_near,
+    finer,
     judge,
+    judge_near,
     money_breach,
     nearest,
     places,
     pnl_table,
+    telling,
+    within,
 )  # fmt: skip
+from mmverify.checks.exact import Near, plus, scaled, times
 from mmverify.checks.handwork import (
     balance_work,
     fee_work,
@@ -38,20 +44,19 @@ from mmverify.checks.handwork import (
     total_work,
     unrealized_work,
 )  # fmt: skip
-from mmverify.checks.known import Rates, timeline
+from mmverify.checks.known import Rates, Rows, Timeline, timeline
 from mmverify.checks.stated import stated_positions
 from mmverify.checks.sums import Sums, sums_of
-from mmverify.numeric import Decimals, Mask, decimal_text
+from mmverify.numeric import Decimals, Ints, Mask, decimal_text
 from mmverify.session.load import Session, Table
-
-
-def _unscreened(claims: Claims) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return np.full(len(claims.rows), np.nan)
 
 
 def _unrated(claims: Claims, judged: Mask) -> tuple[str, ...]:
     count = int(np.sum(~judged))
     return (f"{claims.symbol}: {count} claims are in a currency without a known rate",) if count else ()
+
+
+_NOISE = 2.0**-48  # of a fee: what a product of five numbers in float64 is off by at most
 
 
 # --- 1.3.1 ------------------------------------------------------------------------------------------------------------
@@ -63,23 +68,26 @@ def realized_pnl(session: Session) -> Looked:
 
 
 def _realized(claims: Claims) -> Looked:
-    money: Money = mistakes.net if claims.session.convention("realized") == "net" else mistakes.gross
-    values = _rebased(claims, claims.candidates(money))
+    is_net = claims.session.convention("realized") == "net"
+    money: Money = mistakes.net if is_net else mistakes.gross
+    right = claims.candidates(money)
+    judged = claims.judged(right)
+    values, base = _rebased(claims, right, judged)
     notes = [flaw for book in claims.books for flaw in book.flaws]
-    if claims.native and not claims.book.opened:
-        fees = claims.book.fee_floats[claims.latest] if money is mistakes.net else 0.0
-        guess = claims.book.realized_floats[claims.latest] - fees
+    guesses = [
+        _shifted(claims.near(mistakes.net_terms if is_net else mistakes.gross_terms, newest=newest), base)
+        for newest in (True, False)
+    ]
+    if any(book.opened for book in claims.books):
+        judged &= np.arange(len(claims.rows)) != int(np.argmax(judged))
     else:
-        guess = _unscreened(claims)
-    judged = claims.judged(values)
-    if not any(book.opened for book in claims.books):
         notes += _unrated(claims, judged)
     confirmed = claims.confirmed()
     if not confirmed.all():
         notes.append(f"{claims.symbol}: claims after the last agreeing exchange position do not count as exercised")
     exercised = int(np.sum(confirmed & (claims.closings() > 0) & judged))
     terms = sum(np.maximum.accumulate(np.abs(book.cost_floats))[book.line.span(claims.at)[1]] for book in claims.books)
-    wrong = judge(claims.column, claims.rows, guess, values, magnitude=terms)
+    wrong = judge_near(claims.column, claims.rows, guesses, values, magnitude=terms)
     if not wrong:
         return Looked(exercised, (), tuple(notes))
     reason = cause(claims.column, wrong, mistakes.of_realized(claims, money))
@@ -94,15 +102,22 @@ def _realized(claims: Claims) -> Looked:
     return Looked(exercised, (breach,), tuple(notes))
 
 
-def _rebased(claims: Claims, values: Candidates) -> Candidates:
-    """Where the opening price is unknown, hold claims after the first flat state to their change since the first."""
-    if not any(book.opened for book in claims.books):
-        return values
-    first = next((int(row) for row in claims.rows if list(values(int(row)))), None)
-    if first is None:
-        return values
+def _rebased(claims: Claims, values: Candidates, judged: Mask) -> tuple[Candidates, Fraction]:
+    """Where the opening price is unknown, hold claims after the first flat state to their change since the first.
+
+    Return the values, and what they are above those of the books.
+    """
+    if not any(book.opened for book in claims.books) or not judged.any():
+        return values, Fraction(0)
+    first = int(claims.rows[np.argmax(judged)])
     base = claims.column.fraction(first) - next(iter(values(first)))
-    return lambda row: [] if row == first else [value + base for value in values(row)]
+    return lambda row: [] if row == first else [value + base for value in values(row)], base
+
+
+def _shifted(near: Near, base: Fraction) -> Near:
+    return Near(
+        plus(near.units, np.full(len(near.units), int(base * 10**near.digits))), near.digits, near.known, near.error + 1
+    )
 
 
 # --- 1.3.2 ------------------------------------------------------------------------------------------------------------
@@ -145,24 +160,22 @@ def _unrealized(claims: Claims, price: Decimals) -> Looked:
     flat = holding[high + 1] == holding[low]
     always_open = holding[high + 1] - holding[low] == high + 1 - low
     known = mistakes.prices_of(claims, kind)
-    priced = np.array([bool(known[int(row)]) for row in rows])
+    newest, priced = known.newest
+    blank = priced & np.asarray(newest == 0)
     notes = []
     if (unpriced := int(np.sum(~priced & ~flat))) > 0:
         notes.append(f"{claims.symbol}: {unpriced} claims have no {kind} price known at their time")
     values = mistakes.unrealized_values(claims, known)
-    valued = column.known[rows] & claims.judged(values)
-    exercised = int(np.sum(priced & ~flat & (price.known[rows] | valued)))
+    worthy = np.array([any(known[row]) for row in rows[blank].tolist()], dtype=bool)
+    usable = priced.copy()
+    usable[blank] = worthy
     held = column.known[rows]
-    value = np.array([float(known[int(row)][-1]) if known[int(row)] else np.nan for row in rows])
-    inverse = book.instrument.kind == "inverse"
-    with np.errstate(divide="ignore", invalid="ignore"):
-        worth = book.qty_floats[high] * (-1 / value if inverse else value) * float(book.instrument.multiplier)
-    screened = claims.native and not book.opened
-    guess = np.where(screened & ~flat, worth - book.cost_floats[high], np.nan)
-    wrong = judge(
-        column, rows[held], guess[held], values, _entry_slack(claims),
-        magnitude=np.nan_to_num(np.abs(worth))[held],
-    )  # fmt: skip
+    valued = held & claims.judged(values) & (flat | usable)
+    exercised = int(np.sum(priced & ~flat & (price.known[rows] | valued)))
+    guess, worth = _open_gain(claims, newest, known.seen.unit, flat | (priced & ~blank))
+    wrong = judge_near(
+        column, rows[held], [guess.at(held)], values, _entry_slack(claims), magnitude=np.abs(worth)[held]
+    )
     if wrong:
         breach = money_breach(
             claims.table, column, wrong, key=claims.symbol, what=f"unrealized P&L of {claims.symbol}",
@@ -171,8 +184,34 @@ def _unrealized(claims: Claims, price: Decimals) -> Looked:
             reason=cause(column, wrong, mistakes.of_unrealized(claims, known, kind)),
         )  # fmt: skip
         return Looked(exercised, (breach,), tuple(notes))
-    off = [int(r) for r in rows[priced & always_open] if price.known[r] and not agrees(price, int(r), known[int(r)])]
+    told = priced & always_open & price.known[rows]
+    stated = Near(
+        scaled([newest[told]], Fraction(1, known.seen.unit), finer(price)),
+        finer(price),
+        np.ones(int(told.sum()), dtype=bool),
+    )
+    doubtful = rows[told][~within(price, rows[told], stated)].tolist()
+    off = [row for row in doubtful if not agrees(price, row, known[row])]
     return Looked(exercised, (_price_breach(claims, price, off, known, kind),) if off else (), tuple(notes))
+
+
+def _open_gain(
+    claims: Claims, prices: Ints, unit: int, known: Mask
+) -> tuple[Near, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    """Return unrealized P&L at these prices by what was known last, in its currency, and what the position is worth."""
+    book, digits, count = claims.book, finer(claims.column), claims.latest
+    top, bottom, rated = claims.rates(book.instrument.settle)
+    price = np.where(prices == 0, 1, prices)
+    held = book.position.ints[count]
+    if book.instrument.kind == "inverse":
+        worth = scaled(
+            [held, top], -book.instrument.multiplier * unit / book.qty_unit, digits, over=times(bottom, price)
+        )
+    else:
+        worth = scaled([held, price, top], book.instrument.multiplier / (book.qty_unit * unit), digits, over=bottom)
+    cost = scaled([book.cost.ints[count], top], book.money_unit, digits, over=bottom)
+    near = Near(plus(worth, -cost), digits, known & rated & (count >= book.opened), 2)
+    return near, np.where(known, worth, 0).astype(np.float64) / 10.0**digits
 
 
 def _price_breach(claims: Claims, price: Decimals, off: list[int], known: mistakes.Priced, kind: str) -> Breach:
@@ -206,7 +245,7 @@ def fee_rate(session: Session) -> Looked:
     symbols, assets, kind = table.words("symbol"), table.words("fee_asset"), table.words("kind")
     judged = ~kind.is_("correction", "bust") & ~(kind.is_("liquidation", "adl") & table.decimals("fee_rate").missing)
     ids = table.words("exec_id")
-    executions = symbols.codes.astype(np.int64) * len(ids.names) + ids.codes
+    executions = symbols.codes.astype(np.int64) * (int(ids.codes.max(initial=0)) + 1) + ids.codes
     judged &= np.isin(np.arange(len(table)), np.unique(executions, return_index=True)[1])
     found = []
     for symbol in symbols.names:
@@ -217,32 +256,45 @@ def fee_rate(session: Session) -> Looked:
     return gather(found)
 
 
-def _fee_rates(
-    session: Session, table: Table, instrument: Instrument, asset: str, rows: np.ndarray[tuple[int], np.dtype[np.int64]]
-) -> Looked:
+def _fee_rates(session: Session, table: Table, instrument: Instrument, asset: str, rows: Rows) -> Looked:
     price, qty, fee, stated = (table.decimals(name) for name in ("price", "qty", "fee", "fee_rate"))
     line, venue = timeline(session, table), table.whole("ts_exchange")
-    at = dict(zip(line.rows.tolist(), line.times.tolist(), strict=True))
-    charged = {row: at[row] if venue.missing[row] else int(venue.values[row]) for row in rows.tolist()}
-    unit, rates, looked = fee.last_digit(rows), Rates.of(session), 0
+    at = np.empty(len(table), dtype=np.int64)
+    at[line.rows] = line.times
+    charged = np.where(venue.missing, at, venue.values)
+    unit, rates = fee.last_digit(rows), Rates.of(session)
+    in_base = instrument.kind == "spot" and asset == instrument.base
+    third = asset != instrument.settle and not in_base
+    rate_of = np.where(stated.known[rows], stated.floats()[rows], _listed_rates(table, instrument, rows, charged))
+    judged = ~np.isnan(rate_of) & np.asarray(price.ints[rows] != 0)
+    p, q, paid = price.floats()[rows], qty.floats()[rows], fee.floats()[rows]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        due_of = rate_of * q
+        if not in_base:
+            due_of *= float(instrument.multiplier) * (1 / p if instrument.kind == "inverse" else p)
+        if third:
+            ratio = rates.ratios(instrument.settle, asset, at[rows])[0]
+            judged &= ratio.known
+            due_of *= ratio.top.astype(np.float64) / ratio.bottom.astype(np.float64)
+        allowed = np.maximum(float(unit), third * np.abs(due_of) / 100)
+        sure = np.abs(paid - due_of) + _NOISE * (np.abs(paid) + np.abs(due_of)) < allowed
     wrong: list[tuple[int, Fraction, Fraction]] = []
-    for row in rows.tolist():
-        by_liquidity = instrument.rate(table.words("liquidity").text(row), charged[row])
-        rate = stated.fraction(row) if stated.known[row] else by_liquidity
-        if rate is None or not price.ints[row]:
-            continue
-        if instrument.kind == "spot" and asset == instrument.base:
+    for row in rows[judged & ~sure].tolist():
+        rate = (
+            stated.fraction(row)
+            if stated.known[row]
+            else instrument.rate(table.words("liquidity").text(row), int(charged[row])) or Fraction(0)
+        )
+        if in_base:
             due = [rate * qty.fraction(row)]
         else:
             in_settle = rate * notional(instrument, price.fraction(row), qty.fraction(row))
-            due = [in_settle * each for each in rates.choices(instrument.settle, asset, at[row])]
-        third = asset != instrument.settle and (instrument.kind, asset) != ("spot", instrument.base)
-        if due:
-            looked += 1
-            should = nearest(fee, row, due)
-            noise = fee.tolerance(row) if fee.binary else Fraction(0)
-            if abs(fee.fraction(row) - should) > max(unit, noise, third * abs(should) / 100):
-                wrong.append((row, should, rate))
+            due = [in_settle * each for each in rates.choices(instrument.settle, asset, int(at[row]))]
+        should = nearest(fee, row, due)
+        noise = fee.tolerance(row) if fee.binary else Fraction(0)
+        if abs(fee.fraction(row) - should) > max(unit, noise, third * abs(should) / 100):
+            wrong.append((row, should, rate))
+    looked = int(np.sum(judged))
     if not wrong:
         return Looked(looked)
     first, should, rate = wrong[0]
@@ -259,13 +311,25 @@ def _fee_rates(
     ))  # fmt: skip
 
 
-def _fee_rate_cause(
-    instrument: Instrument, table: Table, wrong: list[tuple[int, Fraction, Fraction]], at: dict[int, int]
-) -> str:
+def _listed_rates(
+    table: Table, instrument: Instrument, rows: Rows, at: Rows
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Return the instrument's rate for the liquidity of each of some rows, NaN where it states none."""
+    since = np.array([each[0] for each in instrument.schedule], dtype=np.int64)
+    held = np.maximum(np.searchsorted(since, at[rows], side="right") - 1, 0)
+    out = np.full(len(rows), np.nan)
+    for name in ("maker", "taker"):
+        own = table.words("liquidity").is_(name)[rows]
+        rates = [instrument.rate(name, at) for at in since.tolist()]
+        out[own] = np.array([np.nan if rate is None else float(rate) for rate in rates])[held[own]]
+    return out
+
+
+def _fee_rate_cause(instrument: Instrument, table: Table, wrong: list[tuple[int, Fraction, Fraction]], at: Rows) -> str:
     fee, liquidity = table.decimals("fee"), table.words("liquidity")
     unit = fee.last_digit(np.array([row for row, _, _ in wrong]))
     other = {"maker": "taker", "taker": "maker"}
-    rivals = [instrument.rate(other.get(liquidity.text(row), ""), at[row]) for row, _, _ in wrong]
+    rivals = [instrument.rate(other.get(liquidity.text(row), ""), int(at[row])) for row, _, _ in wrong]
 
     def charged(factors: Iterable[Fraction | None]) -> bool:
         pairs = zip(wrong, factors, strict=True)
@@ -293,15 +357,16 @@ def _fees(claims: Claims) -> Looked:
     def slack(row: int) -> Fraction:
         return max(half_units(row), default=Fraction(0))
 
-    guess = claims.book.fee_floats[claims.latest] if claims.native else _unscreened(claims)
     unpaid = tuple(flaw for book in claims.books for flaw in book.flaws if "no rate" in flaw)
     if unpaid:
         return Looked(0, (), unpaid)
-    judged = claims.judged(values)
+    judged = claims.judged(values, of_lots=False)
     notes = _unrated(claims, judged)
+    guesses = [claims.near(mistakes.fee_terms, of_lots=False, newest=newest) for newest in (True, False)]
     paid = np.logical_or.reduce([book.line.span(claims.at)[1] > 0 for book in claims.books])
     exercised = int(np.sum(paid & judged))
-    wrong = judge(claims.column, claims.rows, guess, values, slack)
+    room = claims.book.fee_slack.floats()[claims.latest] / FEE_UNIT if claims.native else 0.0
+    wrong = judge_near(claims.column, claims.rows, guesses, values, slack, room)
     if not wrong:
         return Looked(exercised, (), notes)
     breach = money_breach(
@@ -322,11 +387,12 @@ def _funding(claims: Claims) -> Looked:
     flows = [payments(claims.session, book.instrument.symbol) for book in claims.books]
     largest = float(max((abs(amount) for flow in flows for amount in flow.amounts), default=Fraction(0)))
     right = mistakes.funding_values(claims, lambda amount: amount)
-    judged = np.array([bool(list(right(row))) for row in claims.rows.tolist()])
+    judged = mistakes.funding_rated(claims)
     notes = _unrated(claims, judged)
     paid = np.logical_or.reduce([flow.line.span(claims.at)[1] > 0 for flow in flows])
     exercised = int(np.sum(paid & judged))
-    wrong = judge(claims.column, claims.rows, _unscreened(claims), right, magnitude=largest)
+    guesses = [mistakes.funding_near(claims, newest=newest) for newest in (True, False)]
+    wrong = judge_near(claims.column, claims.rows, guesses, right, magnitude=largest)
     if not wrong:
         return Looked(exercised, (), notes)
     breach = money_breach(
@@ -369,9 +435,30 @@ def _total(claims: Claims) -> Looked:
         return sum((columns[n].tolerance(row) for n, c in once.items() if c and columns[n].known[row]), Fraction(0))
 
     right = summed(once)
-    rows = claims.rows.tolist()
-    exercised = sum(1 for row in rows if any(part("fees", row) + part("funding", row)) and list(right(row)))
-    wrong = judge(claims.column, claims.rows, _unscreened(claims), right, slack)
+    nears = {name: column_near(column, claims.rows, finer(claims.column)) for name, column in columns.items()}
+    owing = {"fees": claims.near(mistakes.fee_terms, of_lots=False), "funding": mistakes.funding_near(claims)}
+    if len(claims.books) == 1 and not claims.at_fill:
+        flow, book = payments(claims.session, claims.book.instrument.symbol), claims.book
+        states = {"fees": (book.fees[0].ints, book.line), "funding": (flow.sums[0].ints, flow.line)}
+        paid = [
+            np.where(
+                nears[name].known, columns[name].ints[claims.rows] != 0, owing[name].known & _some(ints, line, claims)
+            )
+            for name, (ints, line) in states.items()
+        ]
+        whole = [near.known | (name in owing and owing[name].known) for name, near in nears.items() if once[name]]
+        exercised = int(np.sum((paid[0] | paid[1]) & np.logical_and.reduce(whole)))
+    else:
+        rows = claims.rows.tolist()
+        exercised = sum(1 for row in rows if any(part("fees", row) + part("funding", row)) and list(right(row)))
+    guess = Near(
+        np.zeros(len(claims.rows), dtype=np.int64), finer(claims.column), np.ones(len(claims.rows), dtype=bool), 0
+    )
+    for name, count in once.items():
+        if count:
+            guess = guess.plus(nears[name].otherwise(owing[name]) if name in owing else nears[name], count)
+    room = sum(np.where(nears[name].known, columns[name].tolerances()[claims.rows], 0) for name, c in once.items() if c)
+    wrong = judge_near(claims.column, claims.rows, [guess], right, slack, room)
     if not wrong:
         return Looked(exercised)
     breach = money_breach(
@@ -381,6 +468,13 @@ def _total(claims: Claims) -> Looked:
         reason=cause(claims.column, wrong, ((w, summed(once | c)) for w, c in mistakes.TOTALS.items()), slack),
     )  # fmt: skip
     return Looked(exercised, (breach,))
+
+
+def _some(states: Ints, line: Timeline, claims: Claims) -> Mask:
+    """Return where a state that a claim may be of is not 0."""
+    low, high = line.span(claims.at)
+    count = np.concatenate([[0], np.cumsum(np.asarray(states != 0))])
+    return np.asarray(count[high + 1] > count[low])
 
 
 # --- 1.3.4 ------------------------------------------------------------------------------------------------------------
@@ -407,10 +501,10 @@ def _merged(looks: Iterable[Looked]) -> Looked:
 
 
 def _sums(sums: Sums) -> Looked:
-    judged = [row for row in sums.rows.tolist() if sums.right(row)]
+    judged = sums.rows[sums.judged]
     left = len(sums.rows) - len(judged)
     notes = (f"{left} * rows of {sums.name} are not judged: a symbol's row or a rate is missing",) if left else ()
-    wrong = _judge_sums(sums, judged)
+    wrong = _judge_sums(sums, sums.judged)
     if not wrong:
         return Looked(len(judged), (), notes)
     currency = sums.currency(wrong.first)
@@ -423,10 +517,10 @@ def _sums(sums: Sums) -> Looked:
     return Looked(len(judged), (breach,), notes)
 
 
-def _judge_sums(sums: Sums, judged: list[int]) -> Wrong | None:
+def _judge_sums(sums: Sums, which: Mask) -> Wrong | None:
     """Find wrong sums; each is measured against the newest rows, the ones that its arithmetic shows."""
-    rows = np.array(judged, dtype=np.int64)
-    wrong = judge(sums.column, rows, np.full(len(rows), np.nan), sums.right, sums.slack)
+    guesses = [sums.near(newest=newest).at(which) for newest in (True, False)]
+    wrong = judge_near(sums.column, sums.rows[which], guesses, sums.right, sums.slack, sums.room[which])
     if not wrong:
         return None
     should = {row: sums.right(row)[0] for row in wrong.rows}
@@ -441,17 +535,24 @@ def grouping(session: Session) -> Looked:
 
 def _grouping(claims: Claims) -> Looked:
     money: Money = mistakes.net if claims.session.convention("realized") == "net" else mistakes.gross
-    right = claims.candidates(money)
+    right, terms = claims.candidates(money), (mistakes.net_terms if money is mistakes.net else mistakes.gross_terms)
     exercised = 0
     breaches: list[Breach] = []
     if len(claims.books) > 1 or claims.book.opened or not claims.book.split_orders():
         return Looked(0)
+    near = claims.near(terms)
+    alone = np.asarray(claims.spans[0].low == claims.spans[0].high) & claims.native & (len(claims.book.fees) == 1)
     for words, mistake in mistakes.GROUPING.items():
-        merged = claims.candidates(money, mistake)
-        values = {row: list(right(row)) for row in claims.rows.tolist()}
-        telling = [r for r, v in values.items() if v and not _within(claims.column, r, v, merged(r))]
-        exercised = max(exercised, len(telling))
-        wrong = judge(claims.column, np.array(telling, dtype=np.int64), np.full(len(telling), np.nan), right)
+        other = claims.mistaken(mistake)
+        merged = other.candidates(money)
+        same, apart = telling(claims.column, claims.rows, near, other.near(terms))
+        tells = apart & alone & (len(other.book.fees) == 1)
+        for place in np.flatnonzero(~(same | tells)).tolist():
+            row = int(claims.rows[place])
+            values = list(right(row))
+            tells[place] = bool(values) and not _within(claims.column, row, values, merged(row))
+        exercised = max(exercised, int(np.sum(tells)))
+        wrong = judge_near(claims.column, claims.rows[tells], [near.at(tells)], right)
         if wrong and cause(claims.column, wrong, [(words, merged)]) and not breaches:
             breaches.append(
                 money_breach(
@@ -480,7 +581,7 @@ def balance_value(session: Session) -> Looked:
     return gather(_values(session, table, asset, np.flatnonzero(own & assets.is_(asset))) for asset in assets.names)
 
 
-def _values(session: Session, table: Table, asset: str, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Looked:
+def _values(session: Session, table: Table, asset: str, rows: Rows) -> Looked:
     value, total, haircut = table.decimals("value"), table.decimals("total"), table.decimals("haircut")
     rates, times = Rates.of(session), table.whole("ts_local").values
 
@@ -546,13 +647,17 @@ def currencies_added(session: Session) -> Looked:
 
 def _currencies(sums: Sums) -> Looked:
     column = sums.column
-    telling = [r for r in sums.rows.tolist() if (v := sums.right(r)) and not _within(column, r, v, sums.bare(r))]
-    wrong = _judge_sums(sums, telling)
+    tells, doubtful = sums.tells()
+    for place in np.flatnonzero(doubtful).tolist():
+        row = int(sums.rows[place])
+        values = sums.right(row)
+        tells[place] = bool(values) and not _within(column, row, values, sums.bare(row))
+    wrong = _judge_sums(sums, tells)
     words = "the amounts were added without converting them"
     if not wrong or not cause(column, wrong, [(words, sums.bare)], sums.slack):
-        return Looked(len(telling))
+        return Looked(int(np.sum(tells)))
     currency = sums.currency(wrong.first)
-    return Looked(len(telling), (
+    return Looked(int(np.sum(tells)), (
         money_breach(
             sums.table, column, wrong, key=sums.name, what=f"{sums.name} of all symbols", currency=currency,
             work=sum_work(sums.parts(wrong.first), currency),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 
 import numpy as np
 
@@ -68,13 +68,14 @@ def breaker_trips(session: Session) -> Looked:
     for breaker in stated:
         mine = [row for row in acts.rows if acts.text(row, "rule") == breaker.name]
         mine = [row for row in mine if acts.text(row, "event") in ("trip", "reset")]
+        standing = cache(partial(_standing, acts, mine))
         missed: dict[str, list[tuple[Crossing, int]]] = {}
         for crossing in crossings(session, breaker):
             among = by_symbol.get(crossing.symbol, submits[:0]) if crossing.symbol else submits
             at = int(np.searchsorted(times[among], crossing.ts + lag, side="right"))
             if at < len(among):
                 looked += 1
-                if not _is_tripped(acts, mine, crossing, int(times[among[at]])):
+                if not standing(crossing.symbol).is_tripped(crossing.ts, int(times[among[at]])):
                     missed.setdefault(crossing.symbol, []).append((crossing, int(among[at])))
         does_trip = any(acts.text(row, "event") == "trip" for row in mine)
         found += [_not_tripped(session, breaker, each, does_trip=does_trip) for each in missed.values()]
@@ -92,18 +93,24 @@ def _unread(session: Session, stated: tuple[Breaker, ...]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _is_tripped(acts: _Acts, mine: list[int], crossing: Crossing, until: int) -> bool:
-    """Say whether a trip stood when the threshold was passed, or came by `until`."""
-    stands = False
-    for row in mine:
-        if crossing.symbol and not acts.is_about(row, crossing.symbol):
-            continue
-        ts, trips = acts.ts(row), acts.text(row, "event") == "trip"
-        if trips and crossing.ts <= ts <= until:
-            return True
-        if ts <= crossing.ts:
-            stands = trips
-    return stands
+@dataclass(frozen=True, eq=False)
+class _Standing:
+    """The trips and resets of a breaker in order of time, as a symbol sees them."""
+
+    ts: Times
+    trips: Mask
+
+    def is_tripped(self, since: int, until: int) -> bool:
+        """Say whether a trip stood when the threshold was passed, or came by `until`."""
+        first, newest = (int(np.searchsorted(self.ts, since, side=side)) for side in ("left", "right"))
+        stop = int(np.searchsorted(self.ts, until, side="right"))
+        return bool(np.any(self.trips[first:stop])) or bool(newest and self.trips[newest - 1])
+
+
+def _standing(acts: _Acts, mine: list[int], symbol: str) -> _Standing:
+    rows = [row for row in mine if not symbol or acts.is_about(row, symbol)]
+    trips = [acts.text(row, "event") == "trip" for row in rows]
+    return _Standing(np.array([acts.ts(row) for row in rows], dtype=np.int64), np.array(trips, dtype=bool))
 
 
 def _not_tripped(session: Session, breaker: Breaker, missed: list[tuple[Crossing, int]], *, does_trip: bool) -> Breach:

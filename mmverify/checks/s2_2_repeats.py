@@ -128,9 +128,12 @@ def _pnl(session: Session, known: Executions) -> Iterator[Breach]:
     if (session.currency or known.instrument.settle) == known.instrument.settle:
         own |= currency.missing
     is_net = session.convention("realized") == "net"
-    fees, unclear = [int(fee) for fee in book.fees[0]], len(book.fees) > 1  # one reading of the rate, in 1e-30
-    gross = [round(value * book.money_unit * _UNIT) for value in book.realized]
-    net = [gain - paid for gain, paid in zip(gross, fees, strict=True)]
+    fees, unclear = np.asarray(book.fees[0], dtype=object), len(book.fees) > 1  # one reading of the rate, in 1e-30
+    unit = book.money_unit * _UNIT
+    gross = np.asarray(book.realized, dtype=object) * unit.numerator
+    if unit.denominator > 1:
+        gross = np.array([round(Fraction(gain, unit.denominator)) for gain in gross.tolist()], dtype=object)
+    net = gross - fees
 
     def paid(chosen: Sequence[int]) -> list[Fraction]:
         return _fees(session, known, chosen)
@@ -150,7 +153,7 @@ def _pnl(session: Session, known: Executions) -> Iterator[Breach]:
         low, high = book.line.span(line.times)
         claimed = times_power_of_ten(column.ints[line.rows].astype(object), _DIGITS - column.scale)
         slack = 2 * column.tolerance(int(line.rows[np.argmax(np.abs(column.floats()[line.rows]))]))
-        found = breaks(line.rows, claimed, low, high, np.array(should, dtype=object), int(slack * _UNIT))
+        found = breaks(line.rows, claimed, low, high, should, int(slack * _UNIT))
         unit, wrong = Fraction(1, _UNIT), list[_Again]()
         for place, each in enumerate(found):
             if place < _LOOKED or name == "fees":

@@ -160,6 +160,7 @@ def _of_any(first: Claim, values: Values) -> Suspects:
     yield "trades that had not arrived yet were in it", lambda claim: values(replace(claim, at=_LATER))
     yield "trades marked as unused were in it", over(unused=True)
     yield "repeated trades were counted again", over(repeats=True)
+    yield "trades at a price of 0 were in it", over(worthless=True)
     yield "the newest trade was left out", without_newest
     before = _previous(first)
     yield "it is the value of the claim before", lambda claim: before.get(claim.row, [])

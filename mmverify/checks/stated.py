@@ -6,7 +6,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from mmverify.checks.books import GUARD, FeeSteps, Ledger, instruments
+from mmverify.checks.books import GUARD, Ledger, instruments
+from mmverify.checks.exact import Column
+from mmverify.checks.fee_steps import FeeSteps
 from mmverify.checks.known import timeline
 from mmverify.session.load import Session
 
@@ -24,21 +26,22 @@ def stated_positions(session: Session, symbol: str) -> Ledger:
     unit = 10**entry.scale
     inverse = instrument.kind == "inverse"
     values = [-(GUARD * unit // price) if inverse and price else price for price in prices]
-    nothing = [0] * len(held)
+    nothing = Column(np.zeros(len(held), dtype=np.int64))
     return Ledger(
         instrument=instrument,
         line=line,
         orders=np.full(len(held), -1, dtype=np.int32),
-        prices=prices,
+        prices=Column.of(prices),
         price_unit=unit,
         deltas=nothing,
-        position=[0, *held],
-        realized=[0, *nothing],
-        cost=[0, *(size * value for size, value in zip(held, values, strict=True))],
+        position=Column.of([0, *held]),
+        realized=nothing.sums(),
+        cost=Column.of([0, *(size * value for size, value in zip(held, values, strict=True))]),
         fee_steps=FeeSteps((nothing,), nothing, ["settle"] * len(held), nothing),
         qty_unit=10**qty.scale,
         money_unit=instrument.multiplier / ((GUARD if inverse else unit) * 10**qty.scale),
         opened=1,
         trusted_until=0,
         flaws=(),
+        starts_known=True,
     )

@@ -2,21 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cache, cached_property, lru_cache
-from itertools import islice, pairwise, product
+from functools import cache, cached_property, reduce
+from itertools import islice, pairwise, permutations, product
+from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmverify.checks.books import instruments, ledger, payments
-from mmverify.checks.claims import MONEY, Candidates, Suspects, pnl_table
-from mmverify.checks.known import Rates, Rows, timeline
-from mmverify.numeric import Decimals
+from mmverify.checks.claims import MONEY, Candidates, Suspects, finer, pnl_table, telling
+from mmverify.checks.exact import Near, plus, scaled
+from mmverify.checks.known import Rates, Ratio, Rows, Times, timeline
+from mmverify.numeric import Decimals, Ints, Mask
 from mmverify.session.load import Session, Table
 
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int32]
 _CHOICES = 4096  # ways to combine the rows that were known at the same instant
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One symbol's part of some ``*`` rows.
+
+    Parameters
+    ----------
+    column : Decimals
+        What is claimed.
+    rows : ndarray of int64
+        The symbol's rows in order of time.
+    first, stop : ndarray of int64
+        Per ``*`` row, the first of them that may have been the last known, and the one after the last.
+    rates : list of Ratio
+        What may convert it at each ``*`` row; none where both are in one currency.
+    """
+
+    column: Decimals
+    rows: Rows
+    first: Rows
+    stop: Rows
+    rates: list[Ratio]
+
+    @property
+    def has(self) -> Mask:
+        """Where the symbol has a row."""
+        return np.asarray(self.stop > self.first)
+
+    def member(self, place: Rows) -> Rows:
+        """Return the rows at these places, any where there is none."""
+        return np.append(self.rows, 0)[np.where(self.has, place, -1)]
+
+    def units(self, place: Rows, digits: int, rate: Ratio | None) -> Ints:
+        """Return the amounts at these places, converted, in units of ``10**-digits``; 0 where there is none."""
+        amounts, unit = np.where(self.has, self.column.ints[self.member(place)], 0), Fraction(1, 10**self.column.scale)
+        if rate is None:
+            return scaled([amounts], unit, digits)
+        return scaled([amounts, rate.top], unit, digits, over=rate.bottom)
+
+    def at(self, places: Rows) -> _Part:
+        """Return the part of some of the ``*`` rows."""
+        rates = [Ratio(*(each[places] for each in rate)) for rate in self.rates]
+        return replace(self, first=self.first[places], stop=self.stop[places], rates=rates)
+
+    def differences(self, digits: int) -> list[Ints]:
+        """Return every way in which the converted and the bare amount of rows that may have been known can differ."""
+        most = int(np.max(self.stop - self.first, initial=1))
+        places = [np.maximum(self.stop - 1 - n, self.first) for n in range(most)]
+        bare = [self.units(place, digits, None) for place in places]
+        if not self.rates:
+            return [bare[0] * 0, *(plus(one, -other) for one, other in permutations(bare, 2))]
+        converted = [self.units(place, digits, rate) for place in places for rate in self.rates]
+        return [plus(one, -other) for one, other in product(converted, bare)]
+
+
+def _single(currency: Callable[[int], str], rows: Rows, codes: Codes) -> str | None:
+    """Return the currency that all of some rows are in, None where there are several."""
+    _, first = np.unique(codes[rows], return_index=True)
+    names = {currency(int(rows[each])) for each in first}
+    return names.pop() if len(names) == 1 else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,17 +118,23 @@ class Sums:
         return Rates.of(self.session)
 
     @cached_property
-    def _known(self) -> dict[int, list[list[int]]]:
-        """Per ``*`` row and symbol, the rows of the symbol that may have been the last known; the newest first."""
-        times = self.table.whole("ts_local").values[self.rows]
-        out: dict[int, list[list[int]]] = {int(row): [] for row in self.rows}
+    def _at(self) -> Times:
+        return np.asarray(self.table.whole("ts_local").values[self.rows])
+
+    @cached_property
+    def _last(self) -> list[tuple[Rows, Rows, Rows]]:
+        """Per symbol, its rows in order of time, and the first and the one after the last that may have been known."""
+        out = []
         for symbol in self.members:
-            which = self.table.words("symbol").is_(symbol) & self.column.known
-            line = timeline(self.session, self.table, which)
-            low, high = line.span(times)
-            for row, a, b in zip(self.rows, low, high, strict=True):
-                out[int(row)].append([int(r) for r in line.rows[max(int(a) - 1, 0) : int(b)]][::-1])
+            line = timeline(self.session, self.table, self.table.words("symbol").is_(symbol) & self.column.known)
+            low, high = line.span(self._at)
+            out.append((line.rows, np.maximum(low - 1, 0), high))
         return out
+
+    def _known(self, row: int) -> list[list[int]]:
+        """Per symbol, its rows that may have been the last known at a ``*`` row; the newest first."""
+        place = int(np.searchsorted(self.rows, row))
+        return [rows[int(first[place]) : int(stop[place])].tolist()[::-1] for rows, first, stop in self._last]
 
     def time(self, row: int) -> int:
         """Time of a row, ns."""
@@ -77,7 +149,7 @@ class Sums:
     def parts(self, row: int) -> list[tuple[str, Fraction, Fraction]]:
         """Return place, amount and rate of each symbol's newest row, as they enter a ``*`` row."""
         out = []
-        for symbol, members in zip(self.members, self._known[row], strict=True):
+        for symbol, members in zip(self.members, self._known(row), strict=True):
             if members:
                 amount = self.column.fraction(members[0])
                 rate = next(iter(self._choices(members[0], row)), Fraction(1))
@@ -87,13 +159,82 @@ class Sums:
 
     def slack(self, row: int) -> Fraction:
         """Half a unit of each part, times the rate known at the claim; of an amount that nearly cancels, too."""
-        known = [members[0] for members in self._known[row] if members]
+        known = [members[0] for members in self._known(row) if members]
         weights = [max(self._choices(member, row), default=Fraction(1)) for member in known]
         return sum((self.column.tolerance(r) * w for r, w in zip(known, weights, strict=True)), Fraction(0))
 
     def _choices(self, member: int, row: int) -> list[Fraction]:
         """Return the rates that a symbol's row may be converted at for a ``*`` row."""
         return self._rates.choices(self.currency(member), self.currency(row), self.time(row))
+
+    @cached_property
+    def _parts(self) -> list[_Part] | None:
+        """Each symbol's part of every ``*`` row; None where currencies change or each part is converted when booked."""
+        codes = self.table.words("currency").codes
+        into = _single(self.currency, self.rows, codes)
+        own = [_single(self.currency, rows, codes) if rows.size else into for rows, _, _ in self._last]
+        at_fill = self.session.convention("conversion") == "fill" and self.name != "unrealized"
+        if into is None or None in own or (at_fill and set(own) != {into}):
+            return None
+        return [
+            _Part(self.column, *last, self._rates.ratios(each, into, self._at) if each and each != into else [])
+            for last, each in zip(self._last, own, strict=True)
+        ]
+
+    @cached_property
+    def judged(self) -> Mask:
+        """Which ``*`` rows have a sum: each symbol that traded has a row, and each of these a rate."""
+        if self._parts is None:
+            return np.array([bool(self.right(row)) for row in self.rows.tolist()], dtype=bool)
+        whole, some = np.ones(len(self.rows), dtype=bool), np.zeros(len(self.rows), dtype=bool)
+        for symbol, part in zip(self.members, self._parts, strict=True):
+            if not part.has.all():
+                whole &= part.has | (ledger(self.session, symbol).line.span(self._at)[1] == 0)
+            for rate in part.rates[:1]:
+                whole &= rate.known | ~part.has
+            some |= part.has
+        return whole & some
+
+    def near(self, *, newest: bool = True, converted: bool = True) -> Near:
+        """Return the sum of the symbols' rows that were known last, or first, at each ``*`` row."""
+        digits = finer(self.column)
+        known = self.judged if self._parts is not None else np.zeros(len(self.rows), dtype=bool)
+        total = Near(np.zeros(len(self.rows), dtype=np.int64), digits, known, 0)
+        for part in self._parts or ():
+            rate = part.rates[0] if converted and part.rates else None
+            total = total.plus(Near(part.units(part.stop - 1 if newest else part.first, digits, rate), digits, known))
+        return total
+
+    @property
+    def room(self) -> Floats:
+        """What `slack` of every ``*`` row is at least."""
+        total = np.zeros(len(self.rows))
+        for part in self._parts or ():
+            weight = np.ones(len(self.rows))
+            for rate in part.rates[:1]:
+                weight = np.where(rate.known, rate.top.astype(np.float64) / rate.bottom.astype(np.float64), 1.0)
+            total += np.where(part.has, self.column.tolerances()[part.member(part.stop - 1)] * weight, 0.0)
+        return total
+
+    def tells(self) -> tuple[Mask, Mask]:
+        """Return which ``*`` rows surely tell `right` from `bare`, and which only these two can say it of."""
+        digits, near = finer(self.column), self.near()
+        same, _ = telling(self.column, self.rows, near, self.near(converted=False))
+        left = np.flatnonzero(self.judged & ~same)
+        sure, doubtful = np.zeros(len(self.rows), dtype=bool), np.zeros(len(self.rows), dtype=bool)
+        ways = [part.at(left).differences(digits) for part in self._parts or ()]
+        if self._parts is None or prod(map(len, ways)) > _CHOICES:
+            doubtful[left] = True
+            return sure, doubtful
+        known, nothing = near.known[left], np.zeros(len(left), dtype=np.int64)
+        never, always = np.zeros(len(left), dtype=bool), np.ones(len(left), dtype=bool)
+        for chosen in product(*ways):
+            apart = Near(reduce(plus, chosen, nothing), digits, known, 2 * len(ways))
+            alike, differ = telling(self.column, self.rows[left], apart, Near(nothing, digits, known, 0))
+            never |= alike
+            always &= differ
+        sure[left], doubtful[left] = always, ~(always | never)
+        return sure, doubtful
 
     @cached_property
     def right(self) -> Callable[[int], list[Fraction]]:
@@ -111,7 +252,7 @@ class Sums:
 
         def of_row(row: int) -> list[Fraction]:
             found = []
-            for symbol, members in zip(self.members, self._known[row], strict=True):
+            for symbol, members in zip(self.members, self._known(row), strict=True):
                 if members:
                     found.append([value for member in members for value in part(symbol, member, row)])
                 elif len(ledger(self.session, symbol).line.span(np.array([self.time(row)]))[1].nonzero()[0]):
@@ -189,11 +330,10 @@ class Sums:
         return of_row
 
 
-@lru_cache(maxsize=8)
-def sums_of(session: Session) -> tuple[Sums, ...]:
-    """Return the columns that ``*`` rows claim, of a session whose symbols have rows of their own."""
+def sums_of(session: Session) -> Iterator[Sums]:
+    """Yield the columns that ``*`` rows claim, of a session whose symbols have rows of their own."""
     table = pnl_table(session)
     symbols = table.words("symbol")
     members = tuple(symbol for symbol in symbols.names if symbol != "*")
     claimed = [(name, np.flatnonzero(symbols.is_("*") & table.decimals(name).known)) for name in MONEY]
-    return tuple(Sums(session, table, name, rows, members) for name, rows in claimed if rows.size and members)
+    yield from (Sums(session, table, name, rows, members) for name, rows in claimed if rows.size and members)

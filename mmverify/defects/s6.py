@@ -8,6 +8,7 @@ from typing import Any
 from mmverify.defects import Planted, benign, defect
 from mmverify.defects.lives import one, some, ts
 from mmverify.defects.recording import Recording
+from mmverify.defects.words import random_word
 from mmverify.errors import NotExercised
 
 
@@ -118,7 +119,7 @@ def a_unit_that_the_name_contradicts(recording: Recording) -> Planted:
 @defect("6.5", "gross", like="caiovicentino/polymarket-mcp-server#10")
 def a_key_in_the_settings(recording: Recording) -> Planted:
     """The secret of the account stands among the parameters."""
-    recording.edit_settings().setdefault("config", {})["api_secret"] = {"value": "q7Zt4Lw0xN8sVb2RkYp6Hd3Jf9Gm1CaE5uXo"}
+    recording.edit_settings().setdefault("config", {})["api_secret"] = {"value": random_word()}
     return recording.planted()
 
 
@@ -126,5 +127,5 @@ def a_key_in_the_settings(recording: Recording) -> Planted:
 def a_token_in_the_detail_of_a_reconnect(recording: Recording) -> Planted:
     """The detail of one reconnect holds the header that it was made with."""
     rows = [row for row in recording.edit("connection") if row["event"] == "reconnect"]
-    some(rows)[0]["detail"] = "Authorization: Bearer v9Qe2Ls7TzXw4Hn8Rb5Yk1Gp6Fd3Mc0AjU"
+    some(rows)[0]["detail"] = f"Authorization: Bearer {random_word()}"
     return recording.planted()

@@ -1,0 +1,271 @@
+"""How fast a book is replayed and checked, beside hftbacktest's depth: ``python tests/bench/book.py``.
+
+Both get the same updates in memory, in turns, in one process; the fastest turn of each counts. hftbacktest sets level
+by level in a hash map, moves the best prices along, repairs what crosses, and keeps the last book alone: on one
+processor, twice where the data are as it converts them, for the book of its exchange too. mmverify follows the numbers,
+replays every level, finds the best prices after every message, and holds the bot's looks at its book and its quotes to
+them: the seven checks of section 3.1, on two processors. The last best prices are held to hftbacktest's.
+
+The market is drawn; ``--session`` repeats the book of a session instead, of a real capture say, each time from a
+snapshot that takes the levels of the last away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any, TypeVar
+
+import hftbacktest as hft
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mmverify.checks import Looked, s3_1_feed, s3_1_looks, s3_1_order_book, s3_1_views
+from mmverify.numeric import Decimals
+from mmverify.session.columns import AnyColumn, Whole, Words, absent
+from mmverify.session.files import Source
+from mmverify.session.load import Session, Table, open_session
+from mmverify.session.schema import TABLES
+
+Column = NDArray[np.int64]
+Seconds = tuple[float, float]
+T = TypeVar("T")
+START, MS = 1_741_003_200 * 10**9, 10**6
+SYMBOL = "BTC-USDT"
+SIZE = 8  # levels of a message that is drawn
+LEVELS = 10  # of each side of a look
+
+
+@dataclass(frozen=True)
+class Book:
+    """Level changes in order of arrival: columns of n rows, `starts` where each message begins."""
+
+    ts: Column
+    seq: Column
+    prev: Column
+    snapshot: NDArray[np.bool_]
+    is_ask: NDArray[np.bool_]
+    price: Column
+    qty: Column
+    starts: Column
+    price_scale: int
+    qty_scale: int
+
+
+def drawn(rows: int) -> Book:
+    """Draw a book that never crosses: the best prices move by a tick or stay, five levels behind them change."""
+    rng = np.random.default_rng(31)
+    messages = rows // SIZE
+    step = rng.choice(np.array([-1, 0, 0, 0, 1]), messages)
+    step[0] = 1
+    bid = 600_000 + np.cumsum(step)
+    is_ask, price, qty = (np.empty((messages, SIZE), dtype=np.int64) for _ in range(3))
+    is_ask[:] = rng.integers(0, 2, (messages, SIZE))
+    depth = rng.geometric(0.04, (messages, SIZE))
+    price[:] = np.where(is_ask, bid[:, None] + 1 + depth, bid[:, None] - depth)
+    qty[:] = rng.integers(1, 10_000, (messages, SIZE)) * (rng.random((messages, SIZE)) < 0.6)
+    # the level that the price passed is removed, and the two best ones are set
+    is_ask[:, 0], price[:, 0], qty[:, 0] = step > 0, np.where(step > 0, bid, bid + 1), 0
+    still = step == 0
+    is_ask[still, 0], price[still, 0], qty[still, 0] = 0, bid[still], 5
+    is_ask[:, 1], price[:, 1], is_ask[:, 2], price[:, 2] = 0, bid, 1, bid + 1
+    qty[:, 1:3] = rng.integers(1, 10_000, (messages, 2))
+    seq = np.repeat(np.arange(1, messages + 1), SIZE)
+    ts = START + np.cumsum(rng.integers(1, 2 * MS, messages))
+    return Book(np.repeat(ts, SIZE), seq, seq - 1, seq == 1, is_ask.ravel() > 0, price.ravel(), qty.ravel(),
+                np.arange(messages) * SIZE, 1, 3)  # fmt: skip
+
+
+def recorded(folder: Path, rows: int) -> Book:
+    """Repeat the book of a session: one symbol, numbered, in order of arrival."""
+    table = open_session(folder).table("book", *s3_1_feed.COLUMNS)
+    ts, seq = (table.whole(name).values for name in ("ts_local", "seq"))
+    price, qty = table.decimals("price"), table.decimals("qty")
+    fresh = np.append(True, (seq[1:] != seq[:-1]) | (ts[1:] != ts[:-1]))
+    number = np.cumsum(fresh)
+    times, count = max(1, round(rows / len(ts))), len(ts)
+    turn = np.repeat(np.arange(times), count)
+    all_seq = np.tile(number, times) + turn * int(number[-1])
+    length = int(ts[-1] - ts[0]) + MS
+    return Book(
+        np.tile(np.maximum.accumulate(ts), times) + turn * length, all_seq, all_seq - 1, np.tile(number == 1, times),
+        np.tile(table.words("side").is_("ask"), times), np.tile(price.ints, times), np.tile(qty.ints, times),
+        np.flatnonzero(np.tile(fresh, times)), price.scale, qty.scale,
+    )  # fmt: skip
+
+
+# --- the session ------------------------------------------------------------------------------------------------------
+
+
+def truth(book: Book, count: int) -> Iterator[tuple[int, int, Column, Column]]:
+    """Yield message, side, prices and quantities of the book at some messages, the best level first."""
+    listed, ranks = np.unique(book.price, return_inverse=True)
+    sides = np.zeros((2, len(listed)), dtype=np.int64)
+    ends = np.append(book.starts[1:], len(book.ts))
+    done = 0
+    renews = np.flatnonzero(book.snapshot[book.starts])
+    for message in np.linspace(len(ends) // 100, len(ends) - 1, count).astype(np.int64).tolist():
+        renewed = int(book.starts[renews[np.searchsorted(renews, message, side="right") - 1]])
+        if renewed >= done:
+            sides[:], done = 0, renewed
+        span = slice(done, int(ends[message]))
+        sides[book.is_ask[span].astype(np.int64), ranks[span]] = book.qty[span]
+        done = span.stop
+        for side in (0, 1):
+            there = np.flatnonzero(sides[side])
+            places = there[:LEVELS] if side else there[::-1][:LEVELS]
+            yield message, side, listed[places], sides[side, places]
+
+
+def whole(values: Column) -> Whole:
+    """Return a column of whole numbers."""
+    return Whole(values, np.zeros(len(values), dtype=bool))
+
+
+def decimals(ints: Column, scale: int) -> Decimals:
+    """Return a column of decimals."""
+    nothing = np.zeros(len(ints), dtype=bool)
+    return Decimals(ints, scale, scale, False, nothing, nothing)
+
+
+def words(codes: NDArray[Any], *names: str) -> Words:
+    """Return a column of text."""
+    return Words(codes.astype(np.int32), pa.array(names, pa.large_string()))
+
+
+def table(name: str, columns: dict[str, AnyColumn]) -> Table:
+    """Return a table, the columns that are not given empty."""
+    rows = len(next(iter(columns.values())))
+    return Table(name, rows, {each: columns.get(each) or absent(kind, rows) for each, kind in TABLES[name].items()})
+
+
+def tables(book: Book, looks: int, quotes: int) -> list[Table]:
+    """Return the tables of a bot that looks and quotes at what has just come."""
+    rows = len(book.ts)
+    symbol = np.zeros(rows, dtype=np.int32)
+    parts = list(truth(book, looks))
+    sizes = [len(prices) for _, _, prices, _ in parts]
+    of = np.repeat([book.starts[message] for message, _, _, _ in parts], sizes)
+    level = np.concatenate([np.arange(size) for size in sizes])
+    quoted = book.starts[np.linspace(0, len(book.starts) - 1, quotes).astype(np.int64)]
+    one = np.zeros(1, dtype=np.int64)
+    names = {"symbol": SYMBOL, "kind": "spot", "base": "BTC", "quote": "USDT", "settle": "USDT"}
+    instrument = {name: words(one, text) for name, text in names.items()}
+    return [
+        table("instruments", {**instrument, "tick_size": decimals(one + 1, book.price_scale),
+                              "lot_size": decimals(one + 1, book.qty_scale)}),
+        table("book", {
+            "ts_exchange": whole(book.ts - MS), "ts_local": whole(book.ts), "symbol": words(symbol, SYMBOL),
+            "seq": whole(book.seq), "prev_seq": whole(book.prev), "kind": words(book.snapshot, "delta", "snapshot"),
+            "side": words(book.is_ask, "bid", "ask"), "price": decimals(book.price, book.price_scale),
+            "qty": decimals(book.qty, book.qty_scale),
+        }),
+        table("bot_book", {
+            "ts_local": whole(book.ts[of]), "symbol": words(0 * of, SYMBOL), "seq": whole(book.seq[of]),
+            "side": words(np.repeat([side for _, side, _, _ in parts], sizes), "bid", "ask"), "level": whole(level),
+            "price": decimals(np.concatenate([prices for _, _, prices, _ in parts]), book.price_scale),
+            "qty": decimals(np.concatenate([qty for _, _, _, qty in parts]), book.qty_scale),
+        }),
+        table("quotes", {
+            "ts_local": whole(book.ts[quoted]), "symbol": words(0 * quoted, SYMBOL),
+            "bid": decimals(book.price[quoted], book.price_scale), "book_seq": whole(book.seq[quoted]),
+        }),
+        table("connection", {"ts_local": whole(book.ts[:1]), "channel": words(one, "market_data"),
+                             "event": words(one, "connect")}),
+    ]  # fmt: skip
+
+
+def checked(given: list[Table]) -> tuple[Session, dict[str, Looked]]:
+    """Run the checks of 3.1 over tables that nothing was worked out of yet."""
+    for known in (s3_1_feed.feeds, s3_1_looks.looks, s3_1_views.views):
+        known.cache_clear()
+    sources = {each.name: Source(each.name, "parquet", (), Path()) for each in given}
+    settings = {"timing": {"book_stale_ms": 10**7}}
+    session = Session(Path(), settings, sources, [], {each.name: each for each in given})
+    return session, {name: getattr(s3_1_order_book, name)(session) for name in s3_1_order_book.__all__}
+
+
+def timed(job: Callable[[], T]) -> tuple[T, Seconds]:
+    """Run a job; return what it returns, and seconds of the clock and of processors."""
+    wall, cpu = perf_counter(), process_time()
+    out = job()
+    return out, (perf_counter() - wall, process_time() - cpu)
+
+
+# --- hftbacktest ------------------------------------------------------------------------------------------------------
+
+
+def events(book: Book) -> NDArray[Any]:
+    """Return the updates in hftbacktest's form, for its local book; a snapshot clears both sides first."""
+    renews = book.starts[book.snapshot[book.starts]]
+    renews = renews[renews > 0]
+    rows = np.insert(np.arange(len(book.ts)), np.repeat(renews, 2), -1)
+    sent = np.maximum(rows, np.insert(rows[1:], len(rows) - 1, 0), dtype=np.int64)
+    out = np.zeros(len(rows), dtype=hft.types.event_dtype)
+    depth = np.where(book.snapshot, hft.DEPTH_SNAPSHOT_EVENT, hft.DEPTH_EVENT)[sent]
+    ask = book.is_ask[sent]
+    cleared = np.flatnonzero(rows < 0)
+    depth[cleared], ask[cleared] = hft.DEPTH_CLEAR_EVENT, np.arange(len(cleared)) % 2 > 0
+    out["ev"] = np.where(ask, hft.SELL_EVENT, hft.BUY_EVENT) | depth | hft.LOCAL_EVENT
+    ts = np.maximum.accumulate(book.ts[sent])
+    out["exch_ts"], out["local_ts"] = ts - MS, ts
+    out["px"] = book.price[sent] / 10**book.price_scale
+    out["qty"] = np.where(rows < 0, 0, book.qty[sent]) / 10**book.qty_scale
+    return out
+
+
+def replayed(feed: NDArray[Any], book: Book) -> tuple[Seconds, tuple[float, float]]:
+    """Replay by hftbacktest; return what it took, and the last best bid and ask."""
+    asset = hft.BacktestAsset().data(feed).tick_size(10.0**-book.price_scale).lot_size(10.0**-book.qty_scale)
+    backtest = hft.HashMapMarketDepthBacktest([asset])
+    ended, took = timed(backtest._goto_end)
+    assert ended in (0, 1)
+    depth = backtest.depth(0)
+    best = (round(depth.best_bid, 8), round(depth.best_ask, 8))
+    backtest.close()
+    return took, best
+
+
+def main() -> None:
+    """Print a line of JSON: seconds of both, and how many times as fast the replay with its checks is."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=10_000_000, help="level changes")
+    parser.add_argument("--looks", type=int, default=10_000, help="of the bot at its book, 20 levels each")
+    parser.add_argument("--quotes", type=int, default=200_000)
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--session", type=Path, help="a session whose book is repeated")
+    arguments = parser.parse_args()
+    book = recorded(arguments.session, arguments.rows) if arguments.session else drawn(arguments.rows)
+    given, feed = tables(book, arguments.looks, arguments.quotes), events(book)
+    twice = feed.copy()
+    twice["ev"] |= hft.EXCH_EVENT
+    turns = []
+    for _ in range(arguments.turns):
+        one, best = replayed(feed, book)
+        two, _ = replayed(twice, book)
+        (session, looked), ours = timed(lambda: checked(given))
+        turns.append((one, two, ours))
+        (kept,) = s3_1_feed.feeds(session).values()
+        held = tuple(round(float(kept.price(int(code))), 8) for code in kept.best[:, -1])
+        assert best == held, (best, held)
+        assert not any(each.breaches for each in looked.values()), looked
+    (one, one_cpu), (two, two_cpu), (ours, ours_cpu) = (
+        [min(turn[place][kind] for turn in turns) for kind in (0, 1)] for place in (0, 1, 2)
+    )
+    print(json.dumps({
+        "rows": len(book.ts), "messages": len(book.starts), "looks": arguments.looks, "quotes": arguments.quotes,
+        "cores": os.cpu_count(), "mmverify_s": round(ours, 3), "mmverify_cpu_s": round(ours_cpu, 3),
+        "hftbacktest_s": round(one, 3), "hftbacktest_both_books_s": round(two, 3), "ratio": round(one / ours, 2),
+        "ratio_both_books": round(two / ours, 2), "cpu_ratio": round(one_cpu / ours_cpu, 2),
+        "cpu_ratio_both_books": round(two_cpu / ours_cpu, 2),
+    }))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
