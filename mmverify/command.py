@@ -220,7 +220,7 @@ def _in_notebooks(
     runs, errors = runner.run(
         [*(section.stem for section in paged), runner.READINESS],
         request.sessions, pages, results_dir=results, workers=request.workers,
-        parameters=given, timeout=_CELL_TIMEOUT, step=step,
+        parameters=given, timeout=_CELL_TIMEOUT, source=request.source, step=step,
     )  # fmt: skip
     master = results / f"{runner.READINESS}.json"
     shown = json.loads(master.read_text(encoding="utf-8")) if master.is_file() and not errors else None

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmverify.bundled import bundled
-from mmverify.checks import SEVERITIES, Section, sections
+from mmverify.checks import SEVERITIES, Item, Section, sections
 from mmverify.errors import MmverifyError, NotebookError, UsageError
 from mmverify.formulas import formulas
 from mmverify.numeric import Decimals, Mask, decimal_text
@@ -38,7 +38,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
+    from mmverify.source.evidence import Source
+
 SAMPLE = "data/sessions/sample"
+BOT = "data/bot"
 DPI = 110
 WIDTH = 110
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -128,6 +131,19 @@ def by_hand(steps: Iterable[str]) -> str:
 def open_for(session: str) -> Session:
     """Open the session that a parameter names, the bundled sample where it is empty."""
     return open_session(session or bundled(SAMPLE))
+
+
+def open_tree(source: str) -> Source:
+    """Open the source tree that a parameter names, the bundled example bot where it is empty, and print which it is."""
+    from mmverify.source.evidence import open_source
+
+    tree = open_source(Path(source) if source else bundled(BOT))
+    if source:
+        print(f"The source tree {tree.name}: {len(tree.tree.files)} files, {len(tree.tree.code)} of them code.")
+    else:
+        print("No source tree was given: what this page shows of one is of the bundled example bot,")
+        print("not of the bot under review.")
+    return tree
 
 
 def chosen(value: str, known: Sequence[str]) -> str:
@@ -308,8 +324,16 @@ def show_finding(finding: Finding) -> str:
 
 @lru_cache(maxsize=8)
 def examine(section: str, session: Session) -> Assessment:
-    """Run a section's checks on a session, once, and join what they saw; always by the session's own conventions."""
-    return assemble([session], _runs(section, session), focus=[section])
+    """Run a section's checks of a session, once, and join what they saw; always by the session's own conventions."""
+    found = assemble([session], _runs(section, session), focus=[section])
+    apart = {item.id for item in find_section(section).items if item.checks and not _of_session(item)}
+    return replace(
+        found, items=tuple(replace(i, reason="no check of a session") if i.id in apart else i for i in found.items)
+    )
+
+
+def _of_session(item: Item) -> list[str]:
+    return [check.name for check in item.checks if check.evidence == "session"]
 
 
 @lru_cache(maxsize=8)
@@ -331,7 +355,9 @@ def item_table(assessment: Assessment) -> str:
 
 
 def verdict(section: str, session: Session, result: str) -> None:
-    """Print what a section's checks say, and leave it for the review: the last cell of a section's notebook.
+    """Print what a section's checks of a session say, and leave it for the review: the last cell of its notebook.
+
+    The checks of a source tree are no part of it: a review runs them apart, and `assess` joins what they saw.
 
     Parameters
     ----------
@@ -347,6 +373,15 @@ def verdict(section: str, session: Session, result: str) -> None:
         print(f"\n{show_finding(finding)}")
     for error in assessment.errors:
         print(f"\ncrashed: {error}")
+    apart = [check for item in find_section(section).items for check in item.checks if check.evidence == "source"]
+    if apart:
+        alone = (
+            "of the session alone" if _runs(section, session) else "empty, for no check of the section is of a session"
+        )
+        print(textwrap.fill(
+            f"\nThe verdict is {alone}. {len(apart)} checks are of a source tree ({', '.join(c.name for c in apart)}): "
+            "a review with --source runs them, and s0_readiness shows what they saw.", WIDTH, replace_whitespace=False,
+        ))  # fmt: skip
     if result:
         runs = [run.to_json() for run in _runs(section, session)]
         write_result(result, {"section": section, "session": session.name, "runs": runs})
@@ -379,7 +414,7 @@ def read_result(path: Path, section: str, session: str) -> tuple[CheckRun, ...]:
         raise NotebookError("it left no result") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotebookError(f"its result is not complete ({type(error).__name__}: {error})") from None
-    due = [(item.id, check.name) for item in find_section(section).items for check in item.checks]
+    due = [(item.id, name) for item in find_section(section).items for name in _of_session(item)]
     if [(run.item, run.check) for run in runs] != due or any(run.session != session for run in runs):
         raise NotebookError(f"its result does not hold the {len(due)} checks of section {section} on {session}")
     return runs

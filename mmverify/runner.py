@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import logging
 import os
 import re
 import sys
@@ -25,25 +24,20 @@ from typing import Any
 
 from mmverify.bundled import bundled
 from mmverify.checks import sections
-from mmverify.errors import NotebookError, UsageError
+from mmverify.errors import MmverifyError, NotebookError, UsageError
 from mmverify.notebook import read_result, result_name
+from mmverify.report.exported import export_html, stack
 from mmverify.review.results import CheckRun
 
 READINESS = "s0_readiness"
 #: Set by `run` for each notebook, refused from outside.
-RESERVED = ("session", "sessions", "results", "result")
+RESERVED = ("session", "sessions", "results", "result", "source")
 INJECTED = "injected-parameters"
 _METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
 _REFUSALS = ("EvidenceError", "UsageError")
-_STYLE = """
-.highlight pre { white-space: pre-wrap }
-.jp-OutputArea-child .jp-OutputArea-output, .jp-RenderedText pre { padding: 4px 0 0 8px }
-math { margin: 6px 0 }
-"""
-_MATH = re.compile(r"(```[\s\S]*?```|`[^`\n]*`)|\$\$([\s\S]+?)\$\$|\$([^$\n]+?)\$")
 
 
 @dataclass(frozen=True)
@@ -68,6 +62,7 @@ def run(
     workers: int,
     parameters: Mapping[str, str],
     timeout: int,
+    source: Path | None = None,
     step: Callable[[str], None] = lambda name: None,
 ) -> tuple[list[CheckRun], list[str]]:
     """Execute notebooks on sessions, each in a kernel of its own, and export each as HTML.
@@ -89,6 +84,8 @@ def run(
         For each notebook that has a parameter of the name; money as text.
     timeout : int
         Of a cell. [s]
+    source : Path, optional
+        The bot's source tree, for each notebook that shows one; without it they show the bundled example bot.
     step : callable
         Told of each notebook once it is done.
 
@@ -110,12 +107,13 @@ def run(
     notebooks = {stem: bundled(f"notebooks/{stem}.ipynb") for stem in stems}
     has = {stem: declared(path) for stem, path in notebooks.items()}
     _check_names(has, parameters)
-    out.mkdir(parents=True, exist_ok=True)
-    results_dir.mkdir(parents=True, exist_ok=True)
+    given = dict(parameters) | ({"source": str(source)} if source else {})
+    for folder in (out, results_dir):
+        folder.mkdir(parents=True, exist_ok=True)
 
     def job(stem: str, section: str, session: str, name: str, more: Mapping[str, str]) -> Job:
         result = results_dir / f"{name}.json"
-        own = {key: value for key, value in parameters.items() if key in has[stem]}
+        own = {key: value for key, value in given.items() if key in has[stem]}
         return Job(name, notebooks[stem], out / f"{name}.ipynb", section, session, result,
                    own | dict(more) | {"result": str(result)})  # fmt: skip
 
@@ -142,7 +140,7 @@ def declared(notebook: Path) -> tuple[str, ...]:
     UsageError
         If it has no cell tagged ``parameters``.
     """
-    papermill, nbformat = _stack()
+    papermill, nbformat = stack()
     cells = nbformat.read(notebook, as_version=4).cells
     if not any("parameters" in cell.metadata.get("tags", ()) for cell in cells):
         raise UsageError(f"{notebook.name} has no cell tagged parameters; should state its parameters in one")
@@ -185,7 +183,7 @@ def _execute(job: Job, timeout: int, kernel: type) -> str:
     job.result.unlink(missing_ok=True)
     reason = _papermill(job.notebook, job.output, job.parameters, timeout, kernel)
     if job.output.exists():
-        _, nbformat = _stack()
+        _, nbformat = stack()
         notebook = nbformat.read(job.output, as_version=4)
         reason = reason or _unfinished(notebook) or _unanswered(job)
         tidy(notebook)
@@ -196,7 +194,7 @@ def _execute(job: Job, timeout: int, kernel: type) -> str:
 
 def _papermill(notebook: Path, output: Path, parameters: Mapping[str, str], timeout: int, kernel: type) -> str:
     """Execute a notebook; return the first line of what ended it early, empty where nothing did."""
-    papermill, _ = _stack()
+    papermill, _ = stack()
     try:
         with _event_loop():
             papermill.execute_notebook(
@@ -246,17 +244,7 @@ def tidy(notebook: Any) -> None:
             del cell.metadata["tags"]
 
 
-# --- the stack --------------------------------------------------------------------------------------------------------
-
-
-def _stack() -> tuple[Any, Any]:
-    """Import papermill and nbformat; without a grammar that JupyterLab installs and that takes seconds to build."""
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-    import nbformat
-    import papermill
-
-    logging.getLogger("papermill").setLevel(logging.CRITICAL + 1)
-    return papermill, nbformat
+# --- kernels ----------------------------------------------------------------------------------------------------------
 
 
 def _literal(path: Path) -> str:
@@ -283,7 +271,7 @@ def _event_loop() -> Iterator[None]:
 @contextmanager
 def _kernels() -> Iterator[type]:
     """Give a class of kernel managers: this interpreter and this mmverify, over sockets in a folder of their own."""
-    _stack()
+    stack()
     from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
 
@@ -309,66 +297,34 @@ def _kernels() -> Iterator[type]:
         yield Kernel
 
 
-# --- pages ------------------------------------------------------------------------------------------------------------
-
-
-def export_html(notebook: Path, page: Path) -> None:
-    """Write a notebook as one page that needs no network: images inside, formulas as MathML, nothing linked.
-
-    Parameters
-    ----------
-    notebook, page : Path
-        From and to.
-    """
-    _, nbformat = _stack()
-    from latex2mathml.converter import convert
-    from nbconvert import HTMLExporter
-
-    formulas: list[str] = []
-
-    def hold(match: re.Match[str]) -> str:
-        code, block, inline = match.groups()
-        if code:
-            return str(code)
-        tex = re.sub(r"\{aligned\*?\}", "{align*}", block or inline)
-        formulas.append(convert(tex.strip(), display="block" if block else "inline"))
-        return f"MATHML{len(formulas) - 1}HELD"
-
-    node = nbformat.read(notebook, as_version=4)
-    for cell in node.cells:
-        if cell.cell_type == "markdown":
-            cell.source = _MATH.sub(hold, cell.source)
-        for output in cell.get("outputs", ()):
-            for kind in ("text/markdown", "text/latex"):
-                if kind in output.get("data", {}):
-                    output.data[kind] = _MATH.sub(hold, output.data[kind])
-    blank = dict.fromkeys(("mathjax_url", "require_js_url", "jquery_url", "mermaid_js_url", "widget_renderer_url"), "")
-    exporter = HTMLExporter(template_name="lab", embed_images=True, **blank)  # type: ignore[no-untyped-call]
-    body, _ = exporter.from_notebook_node(node)
-    body = re.sub(r"<script[\s\S]*?</script>", "", body).replace("</head>", f"<style>{_STYLE}</style></head>", 1)
-    page.write_text(re.sub(r"MATHML(\d+)HELD", lambda match: formulas[int(match[1])], body), encoding="utf-8")
-
-
 # --- the stored notebooks ---------------------------------------------------------------------------------------------
 
 
-def refresh(*, timeout: int) -> dict[str, str]:
+def refresh(stems: Sequence[str] = (), *, timeout: int) -> dict[str, str]:
     """Execute the stored notebooks in place with their own defaults; one that fails is left as it was.
 
     Parameters
     ----------
+    stems : sequence of str
+        Which; all where empty.
     timeout : int
         Of a cell. [s]
 
     Returns
     -------
     dict of str to str
-        By stem, why a notebook failed.
+        By stem, why one failed.
+
+    Raises
+    ------
+    MmverifyError
+        For a stem that no notebook has.
     """
-    _, nbformat = _stack()
+    _, nbformat = stack()
+    paths = [bundled(f"notebooks/{stem}.ipynb") for stem in stems] or sorted(bundled("notebooks").glob("*.ipynb"))
     failed = {}
     with _kernels() as kernel, tempfile.TemporaryDirectory() as folder:
-        for path in sorted(bundled("notebooks").glob("*.ipynb")):
+        for path in paths:
             output = Path(folder, path.name)
             reason = _papermill(path, output, {}, timeout, kernel)
             notebook = nbformat.read(output, as_version=4) if output.exists() else None
@@ -381,11 +337,16 @@ def refresh(*, timeout: int) -> dict[str, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``python -m mmverify.runner refresh``; return 1 if a notebook failed."""
+    """Run ``python -m mmverify.runner refresh [STEM...]``; return 1 if a notebook failed, 2 if there is none."""
     parser = argparse.ArgumentParser(prog="mmverify.runner", description="Execute the stored notebooks in place.")
     parser.add_argument("command", choices=["refresh"])
+    parser.add_argument("stems", nargs="*", metavar="STEM", help="such as s1_3_pnl; all notebooks where none is given")
     parser.add_argument("--timeout", type=int, default=120, help="of a cell, in seconds")
-    failed = refresh(timeout=parser.parse_args(arguments).timeout)
+    options = parser.parse_args(arguments)
+    try:
+        failed = refresh(options.stems, timeout=options.timeout)
+    except MmverifyError as error:
+        parser.error(str(error))
     for stem, reason in failed.items():
         print(f"{stem}: {reason}", file=sys.stderr)
     return 1 if failed else 0

@@ -98,6 +98,37 @@ def test_a_verdict_leaves_a_result_that_reads_back(tmp_path: Path, capsys: pytes
     assert all(f"{run.looked.exercised} records exercised it" in printed for run in runs)
 
 
+def test_a_verdict_is_of_the_session_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    session, path = notebook.open_for(""), tmp_path / "r.json"
+    notebook.verdict("4.2", session, str(path))
+    runs = notebook.read_result(path, "4.2", "sample")
+    assert [run.check for run in runs] == [
+        "stage_order", "blocked_time", "allocations_per_pass", "tick_to_order", "log_time"
+    ]  # fmt: skip
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "The verdict is of the session alone." in printed and "declared_path, blocking_calls" in printed
+
+
+def test_a_section_without_checks_of_a_session_verifies_nothing_and_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session, path = notebook.open_for(""), tmp_path / "s7_documentation.json"
+    notebook.verdict("7", session, str(path))
+    assert notebook.read_result(path, "7", "sample") == ()
+    printed = capsys.readouterr().out
+    assert printed.count("not_assessed          0  no check of a session") == 6
+    assert "The verdict is empty, for no check of the section is of a session." in printed
+    found = notebook.assess([session], results=str(tmp_path), focus=["7"], config="")
+    assert found.errors == () and {item.status for item in found.items} == {"not_assessed"}
+
+
+def test_a_tree_that_is_not_the_bots_is_said_to_be_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert notebook.open_tree("").name == "bot"
+    assert "not of the bot under review" in capsys.readouterr().out
+    assert notebook.open_tree(str(bundled("data/bot"))).name == "bot"
+    assert capsys.readouterr().out.startswith("The source tree bot: 24 files, 16 of them code.")
+
+
 def test_an_assessment_of_lost_results_is_an_error(tmp_path: Path) -> None:
     session = open_session(bundled("data/sessions/sample"))
     found = notebook.assess([session], results=str(tmp_path), focus=["3.3.4"], config="")
@@ -112,4 +143,4 @@ def test_an_assessment_writes_all_but_times(tmp_path: Path, capsys: pytest.Captu
     data = json.loads(path.read_text())
     assert data["complete"] is True and "times" not in data
     assert [item["id"] for item in data["items"]] == ["3.3.4", "7.6"]
-    assert "1 not assessed, no check yet: 7.6" in capsys.readouterr().out
+    assert "1 not assessed, no source tree was given: 7.6" in capsys.readouterr().out

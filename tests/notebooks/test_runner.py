@@ -137,7 +137,7 @@ def refused(folder: Path, parameters: dict[str, str], sessions: list[Path] | Non
         assert not out.exists()
 
 
-@pytest.mark.parametrize("name", ["cost_bassis", "session", "result"])
+@pytest.mark.parametrize("name", ["cost_bassis", "session", "source", "result"])
 def test_unknown_and_reserved_parameters_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(
         UsageError, match=f"--param {name}: no notebook of this review takes it; should be one of cost_basis"
@@ -158,6 +158,41 @@ def test_a_notebook_without_parameters_is_refused(tmp_path: Path) -> None:
 
 def test_declared_parameters_are_read(tmp_path: Path) -> None:
     assert runner.declared(write_notebook(tmp_path / "{x}.ipynb", [])) == ("session", "source", "result")
+
+
+def test_a_source_tree_is_for_the_notebooks_that_show_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, str | None] = {}
+
+    def note(jobs: list[runner.Job], **settings: Any) -> dict[str, str]:
+        seen.update((job.name, job.parameters.get("source")) for job in jobs)
+        return {job.name: "not run" for job in jobs}
+
+    monkeypatch.setattr(runner, "execute", note)
+    stems = ["s1_3_pnl", "s4_2_hot_path", "s6_configuration", "s7_documentation", "s0_readiness"]
+    given = {"results_dir": tmp_path, "workers": 1, "parameters": {}, "timeout": 30}
+    runner.run(stems, [SAMPLE], tmp_path, source=Path("my/bot"), **given)
+    assert seen == {"s1_3_pnl": None, "s0_readiness": None, **dict.fromkeys(stems[1:4], "my/bot")}
+    runner.run(stems, [SAMPLE], tmp_path, **given)
+    assert set(seen.values()) == {None}
+
+
+# --- refreshing -------------------------------------------------------------------------------------------------------
+
+
+def test_only_the_named_notebooks_are_refreshed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("first", "second"):
+        write_notebook(tmp_path / f"{name}.ipynb", ["print(1 + 1)"])
+    monkeypatch.setattr(runner, "bundled", lambda path: tmp_path / path.removeprefix("notebooks").lstrip("/"))
+    assert runner.refresh(["second"], timeout=30) == {}
+    outputs = {path.stem: json.loads(path.read_text())["cells"][1]["outputs"] for path in tmp_path.glob("*.ipynb")}
+    assert outputs["first"] == [] and "".join(outputs["second"][0]["text"]) == "2\n"
+
+
+def test_a_stem_of_no_notebook_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        runner.main(["refresh", "s9_9_nothing"])
+    assert left.value.code == 2
+    assert "notebooks/s9_9_nothing.ipynb is not there" in capsys.readouterr().err
 
 
 # --- the stored notebooks on other sessions ---------------------------------------------------------------------------

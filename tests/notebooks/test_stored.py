@@ -44,7 +44,14 @@ def test_there_are_notebooks() -> None:
         "s3_1_order_book",
         "s3_2_trades",
         "s3_3_derived",
+        "s4_1_timestamps",
+        "s4_2_hot_path",
+        "s4_3_timing_windows",
         "s5_1_numeric",
+        "s5_2_network",
+        "s5_3_exchange",
+        "s6_configuration",
+        "s7_documentation",
     }
     assert stems <= {path.stem for path in NOTEBOOKS}
     assert {path.stem for path in NOTEBOOKS} <= {"s0_readiness", *(section.stem for section in sections())}
