@@ -202,6 +202,14 @@ CASES = [
         + update(3, 3, "bid 100 7", "bid 99 4", kind="snapshot", sent=1),
         bot_book=look(5, "bid 0 100 8", "bid 1 99 4"),
     ),
+    case(
+        "3.1.3 what a gap kept out follows its snapshot by number, whatever its time",
+        2,
+        book=BOOK
+        + update(1, 13, "bid 100 5", prev=12)
+        + update(3, 12, "bid 100 2", "bid 99 3", kind="snapshot", sent=2),
+        bot_book=look(5, "bid 0 100 5", "bid 1 99 3"),
+    ),
     case("3.1.4 old book", 1, "quotes:1", settings=FIVE_SECONDS, book=BOOK, quotes=quote(5001)),
     case(
         "3.1.4 old by its seq",

@@ -13,7 +13,7 @@ from mmverify.checks.known import Rows
 from mmverify.checks.moments import deadline, session_end
 from mmverify.checks.s1_2_mistakes import of_claims
 from mmverify.checks.s1_2_signs import stated
-from mmverify.checks.s1_2_work import Told, told_of
+from mmverify.checks.s1_2_work import Told, apart_offs, told_of
 from mmverify.numeric import Mask, decimal_text
 from mmverify.session.load import Session, need_instruments
 
@@ -135,7 +135,7 @@ def _breach(told: Told, allowed: int, rows: Rows, before: Rows) -> Breach:
         loss="what the bot's position and the exchange's are apart, at the price of the newest fill, where it is most"
         if amount
         else "what the difference is worth cannot be known: no fill has a price",
-        cause=_cause(told, rows),
+        cause=_cause(told, rows), offs=apart_offs(told, first, place),
     )  # fmt: skip
 
 

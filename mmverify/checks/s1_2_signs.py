@@ -15,7 +15,7 @@ from mmverify.checks.handwork import notional, unrealized_work
 from mmverify.checks.known import Rows, timeline
 from mmverify.checks.mistakes import prices_of, unrealized_values
 from mmverify.checks.moments import deadline
-from mmverify.checks.s1_2_work import Told, claim_offs, claim_places, claim_work, judged, told_of
+from mmverify.checks.s1_2_work import Told, apart_offs, claim_offs, claim_places, claim_work, judged, told_of
 from mmverify.checks.stated import stated_positions
 from mmverify.numeric import decimal_text
 from mmverify.session.load import Session, need_instruments
@@ -126,7 +126,7 @@ def _beside(told: Told) -> Looked:
             ),
             amount=_between(told, worst, price), currency=told.instrument.settle,
             loss="what the two tables are apart, at the price of the newest fill, where the exchange's is most",
-            cause="the two are exact opposites" if said == -claimed else "",
+            cause="the two are exact opposites" if said == -claimed else "", offs=apart_offs(told, first, place),
         ),
     ))  # fmt: skip
 

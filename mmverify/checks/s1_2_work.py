@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from mmverify.checks import Off
-from mmverify.checks.books import Instrument, fills_table, opening_of
+from mmverify.checks.books import Instrument, fills_table, opening_of, short_of_opening
 from mmverify.checks.handwork import notional, text
 from mmverify.checks.known import Rows
 from mmverify.checks.orderflow import flow
@@ -155,9 +155,11 @@ def judged(session: Session) -> Iterator[Told | str]:
         told = told_of(session, symbol)
         if not len(told.held.line):
             continue
-        opening, flaws = opening_of(session, told.instrument, told.known.line)
-        if opening.known == "unknown":
-            yield flaws[0]
+        known = told.known
+        opening, flaws = opening_of(session, told.instrument, known.line)
+        short = short_of_opening(session, told.instrument, known.line, opening, known.position)
+        if opening.known == "unknown" or short:
+            yield (*flaws, *short)[0]
         else:
             yield told
 
@@ -230,6 +232,13 @@ def claim_offs(told: Told, place: int) -> tuple[Off, ...]:
     """Say by how much a claim is off, by any count of reports that it may know, give or take its rounding."""
     offs, slack = [told.qty(off) for off in told.offs(place)], told.qty(told.held.slack)
     return (Off("position", int(told.held.line.times[place]), min(offs) - slack, max(offs) + slack),)
+
+
+def apart_offs(told: Told, row: int, place: int) -> tuple[Off, ...]:
+    """Say by how much a claim is off the exchange's position of a row, give or take the rounding of both."""
+    qty = told.table.decimals("qty")
+    off, slack = told.claimed(place) - qty.fraction(row), told.qty(told.held.slack) + qty.tolerance(row)
+    return (Off("position", int(told.table.whole("ts_local").values[row]), off - slack, off + slack),)
 
 
 def claim_places(told: Told, places: Sequence[int], count: int) -> tuple[str, ...]:

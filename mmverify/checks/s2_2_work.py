@@ -99,9 +99,12 @@ def average_work(flow: Flow, known: Executions, row: int, count: int) -> tuple[s
     lines = [f"fills:{int(known.line.rows[n]) + 1}: {text(known.qty(known.filled[n]))} at {text(known.price(n))}"
              for n in mine[:_FILLS]]  # fmt: skip
     if len(mine) <= _FILLS and not known.restated[mine].any():
-        terms = [(text(known.qty(known.filled[n])), text(known.price(n))) for n in mine]
+        fills = [(known.qty(known.filled[n]), known.price(n)) for n in mine]
+        terms = [(text(qty), text(price)) for qty, price in fills]
         size = " + ".join(qty for qty, _ in terms)
         if known.instrument.kind == "inverse":
+            if all(price for _, price in fills):
+                average = sum((qty for qty, _ in fills), Fraction(0)) / sum(qty / price for qty, price in fills)
             sums = f"({size}) / ({' + '.join(f'{qty}/{price}' for qty, price in terms)})"
         else:
             sums = f"({' + '.join(f'{qty} x {price}' for qty, price in terms)}) / ({size})"

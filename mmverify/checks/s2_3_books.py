@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -21,19 +22,30 @@ _FILLS = 3  # fills that are written out
 
 def whole_fills(session: Session) -> Looked:
     """No position shows a part of a fill, nor a quantity with another state's average price."""
-    symbols = fills_table(session).words("symbol").names
-    return gather(_positions(session, ledger(session, symbol), stated_positions(session, symbol)) for symbol in symbols)
+    return gather(
+        _positions(session, book, stated_positions(session, book.instrument.symbol))
+        if book.starts_known else Looked(0, (), book.flaws)
+        for book in _books(session)
+    )  # fmt: skip
 
 
 def claims_of_one_state(session: Session) -> Looked:
     """What a P&L row states is of one state of the books, and positions and P&L follow each other."""
     found = []
-    for symbol in fills_table(session).words("symbol").names:
-        book, told, beside = ledger(session, symbol), stated_pnl(session, symbol), stated_positions(session, symbol)
+    for book in _books(session):
+        if not book.starts_known:
+            found.append(Looked(0, (), book.flaws))
+            continue
+        symbol = book.instrument.symbol
+        told, beside = stated_pnl(session, symbol), stated_positions(session, symbol)
         breaches = [*_torn(session, book, told), *_late(session, book, told, beside)]
         exercised = int(np.sum(told.is_new & told.judged & (told.stated > 1)))
         found.append(Looked(exercised, tuple(breaches), (*_unjudged(symbol, told), *_foreign(session, symbol, told))))
     return gather(found)
+
+
+def _books(session: Session) -> Iterator[Ledger]:
+    return (ledger(session, symbol) for symbol in fills_table(session).words("symbol").names)
 
 
 def _positions(session: Session, book: Ledger, told: Told) -> Looked:
@@ -63,13 +75,11 @@ def _value(book: Ledger, qty: Fraction, n: int) -> Fraction | None:
 
 
 def _parts(session: Session, book: Ledger, told: Told) -> list[Breach]:
-    """Find positions between two states, the claim before being right."""
+    """Find positions between two states that a part of the fill gives, the claim before being right."""
     right = told.right[0]
     was_right = np.append([True], right[:-1])
     at = np.flatnonzero(told.judged & told.between & ~right & was_right)
-    if not at.size:
-        return []
-    qty = told.table.decimals("qty")
+    qty, lot = told.table.decimals("qty"), _lot(session, book)
 
     def part(place: int) -> tuple[Fraction, Fraction, int]:
         """Return the two positions that a claim lies between, and the number of the report between them."""
@@ -79,6 +89,21 @@ def _parts(session: Session, book: Ledger, told: Told) -> list[Breach]:
             if min(before, after) < claimed < max(before, after):
                 return before, after, n
         return claimed, claimed, 0
+
+    def is_part(place: int) -> bool:
+        """Whether no fills give a claim as a whole, and a number of lots of one or one without its base fee does."""
+        row, (before, after, n) = int(told.rows[place]), part(place)
+        claimed, slack = qty.fraction(row), qty.tolerance(row)
+        whole = book.position.ints[: told.high[place] + 1]
+        if np.any(np.asarray(np.abs(whole - round(claimed * book.qty_unit)) <= slack * book.qty_unit)):
+            return False
+        fills, report = fills_table(session), int(book.line.rows[n - 1])
+        sized = fills.decimals("qty").fraction(report) * (1 if after > before else -1)
+        return not (claimed - before) % lot or claimed in (before + sized, after - sized)
+
+    at = np.array([place for place in at.tolist() if is_part(place)], dtype=np.int64)
+    if not at.size:
+        return []
 
     def lost(place: int) -> Fraction:
         _, after, n = part(place)
@@ -103,6 +128,12 @@ def _parts(session: Session, book: Ledger, told: Told) -> list[Breach]:
         loss="position that whoever reads the books at that moment does not see, at the fill's price: a quote or a "
         "hedge sent then is sized by it",
     )]  # fmt: skip
+
+
+def _lot(session: Session, book: Ledger) -> Fraction:
+    """Return the lot size of a market."""
+    table = session.table("instruments", "symbol", "lot_size")
+    return table.decimals("lot_size").fraction(int(np.argmax(table.words("symbol").is_(book.instrument.symbol))))
 
 
 # --- cells of two states ----------------------------------------------------------------------------------------------

@@ -10,11 +10,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from mmverify.checks import Breach, Looked, gather
+from mmverify.checks import Breach, Looked, Off, gather
 from mmverify.checks.books import GUARD, RIGHT, Instrument, fills_table, opening_of, restatements
 from mmverify.checks.claims import places
 from mmverify.checks.handwork import text
 from mmverify.checks.known import Rows
+from mmverify.checks.offs import added_up
 from mmverify.checks.orderflow_lives import codes_in
 from mmverify.checks.orderflow_positions import executions
 from mmverify.checks.s2_3_work import fill_line
@@ -113,7 +114,8 @@ def _symbol(session: Session, symbol: str) -> Looked:
     for name, order in orders.items():
         apart = list(_apart(made, order, venue, basis))
         if apart:
-            found.append(_breach(session, made, name, apart))
+            offs = _offs(session, made, order, basis) if name == "processed" else ()
+            found.append(_breach(session, made, name, apart, offs))
     return Looked(max(0, len(dated) - 1) if orders else 0, tuple(found), tuple(notes))
 
 
@@ -176,6 +178,25 @@ def _apart(made: _Made, booked: Rows, venue: Rows, basis: str) -> Iterator[_Stre
                 yield stretch
             done = end
         start = end
+
+
+def _offs(session: Session, made: _Made, processed: Rows, basis: str) -> tuple[Off, ...]:
+    """Say by how much realized P&L is off from each fill on where it is made in the order of processing."""
+    times = fills_table(session).whole("ts_local").values[made.rows]
+    ends = np.flatnonzero(np.diff(times, append=-1))
+    gains = []
+    for order in (processed, np.arange(len(times))):
+        lots = deque([made.opening] if made.opening else [])
+        gains.append([_run(lots, (made.lots[n],), basis) for n in order.tolist()])
+    sums = [np.cumsum(np.array(each, dtype=object))[ends] for each in gains]
+    same = np.maximum.accumulate(processed)[ends] == ends
+    off = np.where(same, sums[0] - sums[1], 0)
+    steps = np.diff(off, prepend=0)
+    changed = np.flatnonzero(steps)
+    return added_up(
+        f"realized {made.instrument.settle}",
+        ((int(times[ends[n]]), int(steps[n]) * made.money_unit) for n in changed.tolist()), _NOISE,
+    )  # fmt: skip
 
 
 def _run(lots: deque[_Lot], fills: Iterable[_Lot], basis: str) -> int:
@@ -244,7 +265,7 @@ def _most(ours: Sequence[_Lot], theirs: Sequence[_Lot]) -> int:
 # --- words ------------------------------------------------------------------------------------------------------------
 
 
-def _breach(session: Session, made: _Made, name: str, apart: list[_Stretch]) -> Breach:
+def _breach(session: Session, made: _Made, name: str, apart: list[_Stretch], offs: tuple[Off, ...]) -> Breach:
     table, first = fills_table(session), apart[0]
     local = table.whole("ts_local").values
     worst = max(apart, key=lambda stretch: stretch.amount)
@@ -273,7 +294,7 @@ def _breach(session: Session, made: _Made, name: str, apart: list[_Stretch]) -> 
         currency=settle,
         loss="what realized P&L is off by, at most, while the lots that were mixed up are open, where it is most",
         cause="fills that came together were not put in the venue's order of time" if together
-        else "fills were booked as they arrived",
+        else "fills were booked as they arrived", offs=offs,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -14,7 +15,7 @@ from mmverify.checks.known import Rows, Timeline, Times, timeline
 from mmverify.numeric import Mask
 from mmverify.replay.depth import NONE, best
 from mmverify.replay.sequence import Messages, Sequence, sequence
-from mmverify.replay.tape import Codes, Grid, Tape, capped, renewed
+from mmverify.replay.tape import CHUNK, Codes, Grid, Tape, capped, renewed
 from mmverify.session.load import Session, Table, need_instruments
 
 COLUMNS = ("ts_exchange", "ts_local", "symbol", "seq", "prev_seq", "kind", "side", "price", "qty")
@@ -119,24 +120,19 @@ def feeds(session: Session) -> dict[str, Feed]:
 
 def _feed(session: Session, table: Table, symbol: str, which: Mask | None) -> Feed:
     line = timeline(session, table, which)
-    line_of = _Rows(len(table), line.rows)
-    starts = _starts(table, line, line_of)
-    side, price, qty = table.words("side"), table.decimals("price"), table.decimals("qty")
-    leveled = line_of.take(side.codes) >= 0
-    leveled &= np.asarray(np.greater(line_of.take(price.ints), 0), dtype=bool)
-    messages = _messages(table, line, starts)
-    told = sequence(messages)
-    places, step, ends = _applied(told, starts, len(line), leveled)
-    rows = line_of if places is None else _Rows(len(table), line.rows[places])
-    prices = rows.take(price.ints)
-    grid = Grid.of(prices)
-    codes = grid.codes(rows.take(side.codes) == side.code("ask"), prices)
-    present = np.asarray(np.greater(rows.take(qty.ints), 0), dtype=bool)
-    tape = Tape(grid, step, codes, rows.rows, present, ends, len(starts))
+    rows = _Rows(len(table), line.rows)
+    with ThreadPoolExecutor(1) as pool:  # NumPy lets both run side by side
+        levels = pool.submit(_levels, table, rows)
+        starts = _starts(table, line, rows)
+        messages = _messages(table, line, starts)
+        told = sequence(messages)
+        grid, codes, present, leveled = levels.result()
+    places, bounds, stops = _applied(told, starts, len(line), leveled)
+    taken: Any = slice(None) if places is None else places
+    tape = Tape(grid, bounds, codes[taken], line.rows[taken], present[taken], stops)
     stands = messages.snapshot[told.applied]
     if np.count_nonzero(stands) > 1 or (len(stands) and not stands[0]):
-        counts = _counts(starts, len(line), leveled)[told.applied]
-        tape = renewed(tape, (np.cumsum(counts) - counts)[stands], told.at[stands].astype(np.int32))
+        tape = renewed(tape, np.append(0, stops)[:-1][stands], told.at[stands])
     depth = _depth(session, symbol)
     if depth is not None:
         tape = capped(tape, depth)
@@ -155,25 +151,30 @@ class _Rows:
         return values if self._is_all else values[self.rows]
 
 
+def _levels(table: Table, rows: _Rows) -> tuple[Grid, Codes, Mask, Mask]:
+    """Return the grid, the code of each level, whether it is there after its row, and which rows have one."""
+    side, price, qty = (rows.take(each) for each in (
+        table.words("side").codes, table.decimals("price").ints, table.decimals("qty").ints
+    ))  # fmt: skip
+    leveled = (side >= 0) & np.asarray(np.greater(price, 0), dtype=bool)
+    grid = Grid.of(price if leveled.all() else price[leveled])
+    codes = grid.codes(side == table.words("side").code("ask"), price)
+    return grid, codes, np.asarray(np.greater(qty, 0), dtype=bool), leveled
+
+
 def _starts(table: Table, line: Timeline, rows: _Rows) -> Rows:
     """Return where each message begins: rows of one number, kind and time belong together."""
     if not len(line):
         return np.empty(0, dtype=np.int64)
     columns: list[NDArray[Any]] = [table.whole(name).values for name in ("seq", "prev_seq", "ts_exchange")]
-    fresh = np.ones(len(line), dtype=bool)
-    changes = fresh[1:]
-    np.not_equal(line.times[1:], line.times[:-1], out=changes)
-    for column in [*columns, table.words("kind").codes]:
-        values = rows.take(column)
-        changes |= values[1:] != values[:-1]
+    columns = [line.times, *(rows.take(column) for column in [*columns, table.words("kind").codes])]
+    fresh = np.zeros(len(line), dtype=bool)
+    fresh[0] = True
+    for start in range(0, len(line) - 1, CHUNK):
+        part = fresh[start + 1 : start + 1 + CHUNK]
+        for column in columns:
+            part |= column[start + 1 : start + 1 + CHUNK] != column[start : start + len(part)]
     return np.flatnonzero(fresh)
-
-
-def _counts(starts: Rows, rows: int, leveled: Mask) -> Rows:
-    """Return how many levels each message has."""
-    if leveled.all():
-        return np.diff(np.append(starts, rows))
-    return np.add.reduceat(leveled.astype(np.int64), starts)
 
 
 def _messages(table: Table, line: Timeline, starts: Rows) -> Messages:
@@ -196,23 +197,21 @@ def _among(which: Mask, rows: Rows) -> Mask:
     return which[rows] if which.any() else np.zeros(len(rows), dtype=bool)
 
 
-def _applied(told: Sequence, starts: Rows, rows: int, leveled: Mask) -> tuple[Rows | None, NDArray[np.int32], Mask]:
-    """Return what took effect, in its order: place in the line (None: all), its message, whether it ends an update."""
+def _applied(told: Sequence, starts: Rows, rows: int, leveled: Mask) -> tuple[Rows | None, Rows, Rows]:
+    """Return what took effect, in its order: places in the line (None: all); the bounds of the messages, of updates."""
     sizes = np.diff(np.append(starts, rows))
-    if len(told.applied) == len(starts) and bool((told.applied[1:] > told.applied[:-1]).all()):
-        places, update = None, np.repeat(np.arange(len(starts), dtype=np.int32), sizes)
-        step = update
-    else:
+    is_all = len(told.applied) == len(starts) and bool((told.applied[1:] > told.applied[:-1]).all())
+    places = None
+    if not is_all:
         counts = sizes[told.applied]
         stops = np.cumsum(counts)
         places = np.repeat(starts[told.applied] - (stops - counts), counts) + np.arange(int(counts.sum()))
-        update = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-        step = told.at.astype(np.int32).take(update)
-    kept = leveled if places is None else leveled[places]
-    if not kept.all():
-        places = np.flatnonzero(kept) if places is None else places[kept]
-        update, step = update[kept], step[kept]
-    return places, step, np.append(update[1:] != update[:-1], True)[: len(update)]
+    if not leveled.all():
+        places = np.flatnonzero(leveled) if places is None else places[leveled[places]]
+        sizes = np.add.reduceat(leveled.astype(np.int64), starts)
+    stops = np.cumsum(sizes if is_all else sizes[told.applied])
+    bounds = np.append(0, stops)
+    return places, bounds if is_all else bounds[np.searchsorted(told.at, np.arange(len(starts) + 1))], stops
 
 
 def _depth(session: Session, symbol: str) -> int | None:

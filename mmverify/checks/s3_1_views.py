@@ -12,12 +12,14 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmverify.checks.known import Rows, Times
 from mmverify.checks.s3_1_feed import Feed, feeds
 from mmverify.checks.s3_1_looks import Looks, Sides, looks
 from mmverify.numeric import Ints, Mask
 from mmverify.replay.depth import NONE, states
+from mmverify.replay.tape import Tape
 from mmverify.session.load import Session
 
 
@@ -209,26 +211,25 @@ def _held(mine: Looks, feed: Feed, look: Rows, message: Rows, kept: Sides) -> He
     better = grid.better(is_ask, floor, ceiling)
     worst = np.full((len(look), 2), nowhere, dtype=np.int64)
     np.minimum.at(worst, (pair, is_ask.astype(np.int64)), better)
-    found, opposite = np.zeros(len(place), dtype=np.int64), np.zeros(len(place), dtype=np.int64)
-    beyond, standing, lowest = (np.full((len(look), 2), fill, dtype=np.int64) for fill in (0, -1, NONE))
-    shallow = mine.sizes[look] < kept[look]
-    wanted = shallow[:, 0] | shallow[:, 1]
-    tops = feed.best[:, message] + 1
     order = np.argsort(message, kind="stable")
-    spans = list(zip(begins.tolist(), stops.tolist(), strict=True))
-    ranges = np.stack([worst, tops.T], axis=2).tolist()
+    tops = feed.best[:, message] + 1
+    spans = np.stack([begins, stops, worst[:, 0], tops[0], worst[:, 1], tops[1]], axis=1)
+    found, beyond = np.zeros(len(place), dtype=np.int32), np.zeros((len(look), 2), dtype=np.int64)
+    beyond[order] = np.array(_read(tape, message[order], spans[order], code, found)).reshape(-1, 2)
+    # the venue's whole sides are looked at where one of the bot's is shorter than it was, or a level is not there
+    doubtful: Mask = np.asarray((mine.sizes[look] < kept[look]).any(axis=1))
+    doubtful[pair[found == 0]] = True
+    order = order[doubtful[order]]
+    opposite = np.zeros(len(place), dtype=np.int32)
+    standing, lowest = (np.full((len(look), 2), NONE, dtype=np.int64) for _ in range(2))
     for n, levels in zip(order.tolist(), states(tape, tape.until(message[order])), strict=True):
-        own = slice(*spans[n])
-        hit = levels[code[own]]
-        found[own] = hit
-        beyond[n] = [np.count_nonzero(levels[low:high]) for low, high in ranges[n]]
-        if wanted[n] or not hit.all():
-            opposite[own] = levels[other[own]]
-            for side in (0, 1):
-                of_side = np.greater(levels[side * grid.span : (side + 1) * grid.span], 0)
-                standing[n, side] = np.count_nonzero(of_side)
-                lowest[n, side] = side * grid.span + int(of_side.argmax())
-    here = found > 0
+        span = slice(begins[n], stops[n])
+        opposite[span] = levels[other[span]]
+        for side in (0, 1):
+            of_side = np.greater(levels[side * grid.span : (side + 1) * grid.span], 0)
+            standing[n, side] = np.count_nonzero(of_side)
+            lowest[n, side] = side * grid.span + int(of_side.argmax())
+    here: Mask = found > 0
     at = (pair, is_ask.astype(np.int64))
     counted = here & (code >= worst[at]) & ~mine.repeated[place]
     listed = np.zeros((len(look), 2), dtype=np.int64)
@@ -240,11 +241,28 @@ def _held(mine: Looks, feed: Feed, look: Rows, message: Rows, kept: Sides) -> He
     if feed.depth is not None:
         judged &= here | (standing[at] < feed.depth) | (better > lowest[at])
     sizes = mine.sizes[look]
+    own: Rows = found.astype(np.int64)
     return Held(
-        look, message, place, pair, found - 1, swapped=(sizes > 0) & all_opposite & ~all_here, missing=beyond > listed,
+        look, message, place, pair, own - 1, swapped=(sizes > 0) & all_opposite & ~all_here, missing=beyond > listed,
         short=np.minimum(kept[look], standing) > sizes, crossed=_crossed(mine, feed, look, message), judged=judged,
-        wrong=judged & _differs(mine, feed, place, found),
+        wrong=judged & _differs(mine, feed, place, own),
     )  # fmt: skip
+
+
+def _read(
+    tape: Tape, messages: Rows, spans: Rows, code: Rows, found: NDArray[np.int32]
+) -> list[tuple[int, int]]:  # fmt: skip
+    """Look up the levels of each pair in `found`; return how many the venue has from the worst of each side on.
+
+    A row of `spans` is where its places begin and end, and the lowest code and the end of each side.
+    """
+    counts = []
+    for (start, stop, bid, bids, ask, asks), levels in zip(
+        spans.tolist(), states(tape, tape.until(messages)), strict=True
+    ):
+        levels.take(code[start:stop], out=found[start:stop], mode="clip")
+        counts.append((int(np.count_nonzero(levels[bid:bids])), int(np.count_nonzero(levels[ask:asks]))))
+    return counts
 
 
 def _at_scale(prices: Ints, scale: int, wanted: int) -> tuple[Ints, Ints]:

@@ -99,12 +99,16 @@ def _recursions(source: Source) -> list[Breach]:
         ring = () if each.function in seen else graph.ring(each.function)
         if ring:
             seen.update(ring)
-            line = next(call.line for call in graph.calls(ring[-1]) if ring[0] in call.to)
+            steps = [
+                (step, next(call.line for call in graph.calls(step) if to in call.to))
+                for step, to in zip(ring, (*ring[1:], ring[0]), strict=True)
+            ]
+            last, line = steps[-1]
             names = " -> ".join(step.called for step in (*ring, ring[0]))
             work = (f"the hot path reaches it by {each.words}", f"it comes back to itself by {names}",
                     "End the ring: decide first, then act once.")  # fmt: skip
             out.append(_breach(
-                f"recursion of {each.function.called}", (ring[-1].file.at(line),), _code(ring[-1], line),
+                f"recursion of {each.function.called}", [step.file.at(n) for step, n in steps], _code(last, line),
                 "no way back to itself on the hot path", work,
                 "at the input that never ends it the stack runs out, with the quotes of before still resting",
             ))  # fmt: skip

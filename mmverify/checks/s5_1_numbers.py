@@ -20,7 +20,8 @@ from mmverify.session.schema import TABLES
 _BESIDE = {
     "signals": (),
     "quotes": ("bot_book",),
-    "pnl": ("positions", "balances", "order_events", "stops", "risk_events"),
+    "pnl": ("positions", "balances"),
+    "order_events": ("stops", "risk_events"),
     "equity": (),
 }
 _LOSSES = {
@@ -28,6 +29,8 @@ _LOSSES = {
     "quotes": "every comparison with NaN is false, so no limit on a price or a width holds; what that costs cannot be "
     "known",
     "pnl": "a sum with NaN in it is NaN: no limit on a loss holds any more, and what is lost meanwhile is not known",
+    "order_events": "an average or a remainder of NaN equals nothing: the order is never full and never empty, and "
+    "what is sized or closed by it cannot be known",
     "equity": "a drawdown of NaN passes no threshold: the stop on a loss is off for as long as it stands",
 }
 _SHOWN = 6  # cells of a row that are written out
@@ -45,8 +48,13 @@ def quote_numbers(session: Session) -> Looked:
 
 
 def account_numbers(session: Session) -> Looked:
-    """Each number of P&L, position, balance, order, stop and risk event is one."""
+    """Each number of P&L, position and balance is one."""
     return _numbers(session, "pnl")
+
+
+def order_numbers(session: Session) -> Looked:
+    """Each number of an order, a stop and a risk event is one."""
+    return _numbers(session, "order_events")
 
 
 def equity_numbers(session: Session) -> Looked:
@@ -121,6 +129,10 @@ def _denominator(session: Session, table: Table, rows: Rows, bad: list[str]) -> 
     is_vwap = table.name == "signals" and table.words("name").text(int(rows[0])) == "vwap"
     if is_vwap and all(_is_empty_window(session, table, row) for row in rows[:_SAMPLE].tolist()):
         return "a window without a trade, 0 / 0"
+    if table.name == "order_events" and bad == ["avg_px"]:
+        filled = table.decimals("cum_qty")
+        if np.all(filled.known[rows] & np.asarray(np.equal(filled.ints[rows], 0))):
+            return "the average price of an order without a fill, 0 / 0"
     if table.name == "pnl" and "unrealized" in bad and session.has("fills", "instruments"):
         symbols = table.words("symbol")
         if all(

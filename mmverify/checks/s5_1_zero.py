@@ -130,12 +130,9 @@ def _windows(table: Table, found: list[Claim], zeros: Rows) -> Looked:
 
 def _sums(claim: Claim, cut: int) -> tuple[Fraction, Fraction]:
     """Return volume and turnover of a window's trades above 0, as far as they had arrived."""
-    tape = claim.tape
-    mine = tape.places(*claim.window, cut)
-    mine = mine[np.asarray(np.greater(tape.prices[mine], 0))]
-    pairs = zip(tape.prices[mine].tolist(), tape.qtys[mine].tolist(), strict=True)
-    turnover = Fraction(sum(price * qty for price, qty in pairs), 10 ** (tape.price_scale + tape.qty_scale))
-    return Fraction(sum(tape.qtys[mine].tolist()), 10**tape.qty_scale), turnover
+    volume, turnover = claim.tape.sums(*claim.window, cut)
+    units = claim.tape.qty_scale
+    return Fraction(volume, 10**units), Fraction(turnover, 10 ** (claim.tape.price_scale + units))
 
 
 def _zero_trade(table: Table, wrong: list[tuple[Claim, Fraction | None, Fraction]], zeros: Rows) -> Breach:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from mmverify.source.parameters import Parameter, number
+from mmverify.source.parameters import Parameter, names_unit, number
 
 #: Names that end in a unit, and the units that they may have.
 _SUFFIXES = {
@@ -18,6 +18,7 @@ _SUFFIXES |= {name: {"s"} for name in ("sec", "secs", "seconds")}
 _SAME = {
     "seconds": "s", "second": "s", "secs": "s", "sec": "s", "milliseconds": "ms", "millisecond": "ms",
     "microseconds": "us", "microsecond": "us", "nanoseconds": "ns", "nanosecond": "ns", "basis points": "bps",
+    "percentage": "percent",
 }  # fmt: skip
 #: Sizes outside of which a number fits another unit than its own.
 _SIZES = {
@@ -29,12 +30,21 @@ _LIVE = re.compile(r"(^|_)(live|trading_enabled|enable_trading|auto_start|real_m
 _SAFE = re.compile(r"(^|_)(dry_?run|paper|testnet|sandbox|simulated?|read_only)($|_)")
 _GUARD = re.compile(r"breaker|kill_switch|halt|stop_loss|circuit|guard|checks?_enabled|limits?_enabled")
 _LIMIT = re.compile(r"(^|_)(max|limit)(_|$)")
+#: A limit on what can be lost, of a parameter that does not state itself.
+_RISK_LIMIT = re.compile(
+    r"(?=.*(^|_)(max|maximum|limit)(_|$)).*(position(?!_adjust)|notional|drawdown|loss|leverage|exposure|open_(orders|trades)|"
+    r"order_(qty|size|quantity|value)|stake)"
+)
 _SIZE = re.compile(r"(^|_)(qty|size|notional|max_position|lots|orders|depth)($|_)")
 _RISK_FRACTION = re.compile(r"(^|_)max_(drawdown|loss|daily_loss|leverage_fraction|exposure)($|_)")
 _COUNT = re.compile(
     r"(^|_)(n|num|number|count|counts|levels?|retries|retry|attempts|workers|threads|port|version|id|index|seed|"
     r"verbosity|level|orders|trades|pairs|precision|decimals|leverage|depth|rank|priority|epochs?|candles?|rows?|"
     r"columns?|size|items|samples|steps|window|span|period|periods|lookback|chat_id|schema)($|_)"
+)
+#: Names that say what they are counted in, or that have no unit.
+_PLAIN = re.compile(
+    r"(^|_)(quote|base|multiplier|ratio|factor|coefficient|fraction|share|weight|multiple|records)($|_)"
 )
 _DURATION = re.compile(r"timeout|interval|delay|cooldown|latency|stale|ttl|expir|wait|duration|age|period_|throttle")
 
@@ -52,6 +62,8 @@ def bounds_fault(parameter: Parameter) -> Fault | None:
     """Say what is wrong with the bounds of a numeric parameter."""
     said = parameter.said
     low, high, value = number(said.get("min")), number(said.get("max")), number(parameter.value)
+    if (low is None or high is None) and parameter.checked:
+        return None
     if low is None or high is None:
         lacks = " and ".join(name for name, bound in (("min", low), ("max", high)) if bound is None)
         return Fault(f"{parameter.name} = {parameter.value} without {lacks}", "a parameter with min and max",
@@ -84,7 +96,8 @@ def unit_fault(parameter: Parameter) -> Fault | None:
     suffix = re.split(r"[_\-.]", name)[-1]
     told = suffix if suffix in _SUFFIXES and suffix != name else ""
     if not unit:
-        if told or (not parameter.itself and _COUNT.search(name)):
+        plain = _COUNT.search(name) or _PLAIN.search(name) or names_unit(parameter.comment)
+        if told or (plain and not parameter.itself):
             return None
         return Fault(f"{parameter.name} = {parameter.value} without a unit", "a unit beside it, or in its name",
                      "read in another unit it is off by a power of ten")  # fmt: skip
@@ -101,9 +114,14 @@ def unit_fault(parameter: Parameter) -> Fault | None:
     return None
 
 
-def _unit(parameter: Parameter) -> str:
-    unit = str(parameter.said.get("unit") or "").lower()
+def plain_unit(told: Any) -> str:
+    """Write a unit as its short name, in small letters: ``ms`` of milliseconds; empty of none."""
+    unit = str(told or "").lower()
     return _SAME.get(unit, unit)
+
+
+def _unit(parameter: Parameter) -> str:
+    return plain_unit(parameter.said.get("unit"))
 
 
 def default_fault(parameter: Parameter) -> Fault | None:
@@ -116,9 +134,10 @@ def default_fault(parameter: Parameter) -> Fault | None:
                      "whoever tries it out with keys in the environment sends real orders")  # fmt: skip
     if _GUARD.search(name) and _is(default, False):
         return Fault(told, "on unless it is turned off", "a bot on its defaults has nothing that stops it")
-    if _LIMIT.search(name) and (is_infinite(default) or default == ""):
-        return Fault(told, "a limit", "the loss is bounded by the margin alone")
     value = number(default)
+    limit = _LIMIT.search(name) if parameter.itself else _RISK_LIMIT.search(name)
+    if limit and (is_infinite(default) or default == "" or (value is not None and value < 0)):
+        return Fault(told, "a limit", "the loss is bounded by the margin alone")
     if _RISK_FRACTION.search(name) and _unit(parameter) == "fraction" and value is not None and value >= 1:
         return Fault(told, "a fraction below 1", "a bot on its defaults loses everything before it stops")
     return None

@@ -69,10 +69,14 @@ def _breach(key: str, own: Sequence[tuple[Parameter, Fault]]) -> Breach:
 
 
 def _of_hits(hits: Iterable[Hit]) -> list[Breach]:
+    """Make one breach of the hits of a rule in a file."""
+    groups: dict[tuple[str, str], list[Hit]] = {}
+    for hit in hits:
+        groups.setdefault((hit.rule.id, hit.function.file.path), []).append(hit)
     return [
-        Breach(f"{hit.rule.id}:{hit.function.file.path}:{hit.code[:40]}", (hit.at,), 1, hit.code, hit.rule.message,
-               (f"{hit.at}: {hit.code}", hit.rule.fix), None, "", hit.rule.cost)
-        for hit in hits
+        Breach(f"{rule}:{path}", tuple(hit.at for hit in own[:_PLACES]), len(own), own[0].code, own[0].rule.message,
+               (*(f"{hit.at}: {hit.code}" for hit in own[:_PLACES]), own[0].rule.fix), None, "", own[0].rule.cost)
+        for (rule, path), own in groups.items()
     ]  # fmt: skip
 
 
@@ -81,7 +85,8 @@ def secrets_in_source(source: Source) -> Looked:
     out = []
     for file in source.tree.files:
         for seen in secrets(file.lines, strict=not AWAY.search(file.path)):
-            out.append(_secret(file.at(seen.line), seen.kind))
+            if AWAY.search(file.path) or not file.is_test(seen.line):
+                out.append(_secret(file.at(seen.line), seen.kind))
     hits = [hit for rule in rules() if rule.item == "6.5" for hit in anywhere(rule, source.graph, source.functions)]
     old, note = history(source.tree.folder, _SECONDS)
     standing = {(place.key.partition(":")[0], place.was) for place in out}

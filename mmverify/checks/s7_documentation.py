@@ -7,36 +7,24 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from mmverify.checks import Breach, Looked
+from mmverify.checks.s6_judged import plain_unit
 from mmverify.source.diagrams import diagrams, matches, modules, undrawn
 from mmverify.source.documents import Page, Part, pages, readme
 from mmverify.source.evidence import Source
 from mmverify.source.parameters import Documented, Parameter, number, parameters, tables
-from mmverify.source.promises import Promises
+from mmverify.source.promises import Broken, Promises
 
 _PLACES = 3
+_NAMED = 10  # of what a README names and the tree has not
+_FEWEST_DOCUMENTED = 3  # words of a comment that says what a parameter is
 _FEWEST_WORDS = 12  # of a procedure or a statement
 _FEWEST_SAID = 4  # words of an effect that its name does not hold
 _RISK = re.compile(
     r"(^|_)(max|limit|limits|stop|drawdown|loss|breaker|cooldown|kill|exposure|leverage|margin|circuit)(_|$)|stop_?loss"
 )
 _EMPTY = {
-    "the",
-    "a",
-    "an",
-    "of",
-    "maximum",
-    "max",
-    "min",
-    "limit",
-    "on",
-    "for",
-    "to",
-    "in",
-    "is",
-    "and",
-    "or",
-    "default",
-}
+    "the", "a", "an", "of", "maximum", "max", "min", "limit", "on", "for", "to", "in", "is", "and", "or", "default",
+}  # fmt: skip
 #: What a runbook has a procedure for, and what is stated of a venue: the words of the headings.
 RUNBOOK = {
     "start": r"\bstart|launch|boot|deploy", "stop": r"\bstop|shut", "kill switch": r"kill|emergency|panic|halt",
@@ -61,6 +49,12 @@ def _breach(key: str, where: Sequence[str], was: str, should: str, work: Sequenc
     return Breach(key, tuple(where[:_PLACES]), len(where), was, should, tuple(work), None, "", cost)
 
 
+def _front(source: Source) -> str:
+    """Return the place of what no page says: the first line of the README."""
+    page = readme(source.tree)
+    return page.file.at(1) if page is not None else "README.md:1"
+
+
 # --- 7.1 --------------------------------------------------------------------------------------------------------------
 
 
@@ -71,16 +65,21 @@ def readme_holds(source: Source) -> Looked:
         return Looked(1, (_breach("README", ("README.md:1",), "no README at the top of the tree", "a README",
                                   ("whoever operates the bot has nothing to start from",), _COST["7.4"]),))  # fmt: skip
     promises = Promises(source.tree, page)
-    breaches = [
-        _breach(
-            f"{each.kind} {each.what}", (page.file.at(each.line),), f"{each.kind} {each.what}", "one that the tree has",
-            (f"{page.file.at(each.line)}: {page.file.lines[each.line - 1].strip()[:120]}",
-             f"the tree has no {each.kind} {each.what}"),
-            "whoever relies on it in an incident finds out then",
-        )
-        for each in promises.broken()
-    ]  # fmt: skip
-    return Looked(promises.looked_at, tuple(breaches))
+    groups: dict[str, list[Broken]] = {}
+    for each in promises.broken():
+        groups.setdefault(each.kind, []).append(each)
+    broken = [_promised(page, kind, own) for kind, own in groups.items()]
+    return Looked(promises.looked_at, tuple(broken))
+
+
+def _promised(page: Page, kind: str, own: Sequence[Broken]) -> Breach:
+    few = ", ".join(each.what for each in own[:_PLACES]) + (f" and {len(own) - _PLACES} more" * (len(own) > _PLACES))
+    work = [f"{page.file.at(each.line)}: the tree has no {kind} {each.what}" for each in own[:_NAMED]]
+    more = [f"so do {len(own) - _NAMED} more"] * (len(own) > _NAMED)
+    return _breach(
+        f"{page.file.path} {kind}", [page.file.at(each.line) for each in own], f"{kind} {few}", "one that the tree has",
+        [*work, *more], "whoever relies on it in an incident finds out then",
+    )  # fmt: skip
 
 
 # --- 7.2 and 7.3 ------------------------------------------------------------------------------------------------------
@@ -111,7 +110,7 @@ def documented(source: Source) -> Looked:
     lacking: dict[str, list[tuple[str, str]]] = {}
     for each in found:
         row, (place, _) = rows.get(each.name), _said(each.name, documents) if each.name not in rows else ("", "")
-        if row is None and not place and not each.said.get("description"):
+        if row is None and not place and len(each.comment.split()) < _FEWEST_DOCUMENTED:
             key = f"undocumented:{each.file}" if not each.itself else f"undocumented:{each.name}"
             lacking.setdefault(key, []).append((each.at, f"{each.name} is on no page"))
         elif row is not None and number(each.value) is not None and (told := _unit_of_row(each, row)):
@@ -128,9 +127,11 @@ def documented(source: Source) -> Looked:
 def _unit_of_row(parameter: Parameter, row: Documented) -> str:
     """Say what is wrong with the unit of a documented row."""
     unit, own = str(row.said.get("unit", "")), str(parameter.said.get("unit", "") or "")
-    if parameter.itself and not unit and not (own and re.search(rf"\b{re.escape(own)}\b", row.words)):
+    if not unit and own and re.search(rf"(?<!\w){re.escape(own)}(?!\w)", row.words):
+        return ""
+    if not unit and (own or parameter.itself):
         return f"{parameter.name} is documented without a unit"
-    if parameter.itself and unit.lower() != own.lower():
+    if plain_unit(unit) != plain_unit(own):
         return f"{parameter.name} is documented in {unit}, and stated in {own or 'no unit'}"
     return ""
 
@@ -167,24 +168,26 @@ def effects(source: Source) -> Looked:
 
 def runbook(source: Source) -> Looked:
     """Look for a procedure on each topic of a runbook."""
-    return _topics(source, RUNBOOK, "7.4", r"(?i)runbook|operation|playbook|incident|procedure", "a procedure")
+    heading = r"(?i)\brun-?books?\b|\bplaybook|^operat(ions|ing( the bot| procedures)?)$|^(operational )?procedures$"
+    return _topics(source, RUNBOOK, "7.4", r"(?i)run-?book|playbook|operations|procedures", heading, "a procedure")
 
 
 def venue(source: Source) -> Looked:
     """Look for a statement on each assumption about the venue."""
-    return _topics(source, VENUE, "7.6", r"(?i)venue|exchange|assumption", "a statement")
+    heading = (
+        r"(?i)\bassum|taken for granted|^(about )?(the )?(venue|exchange)$|(venue|exchange)('s)? (rules|behaviou?r)"
+    )
+    return _topics(source, VENUE, "7.6", r"(?i)venue|exchange|assumption", heading, "a statement")
 
 
-def _topics(source: Source, topics: Mapping[str, str], item: str, named: str, what: str) -> Looked:
-    """Hold the sections of the pages that a name says are of the kind, of all pages where none does, against topics."""
+def _topics(source: Source, topics: Mapping[str, str], item: str, name: str, heading: str, what: str) -> Looked:
+    """Hold the sections of the pages whose name, title or heading says that they are of the kind against topics."""
     _, documents, _, notes = _known(source)
-    own = [page for page in documents if re.search(named, page.file.path.rpartition("/")[2])] or [
-        page for page in documents if any(re.search(named, part.heading) for part in page.parts)
-    ]
-    if not own:
+    parts = [(page, part) for page in documents for part in page.named(name, heading)]
+    if not parts:
         words = f"no page has {what} on any of {', '.join(topics)}"
-        return Looked(1, (_breach("none", ("README.md:1",), words, f"{what} on each", (words,), _COST[item]),), notes)
-    parts = [(page, part) for page in own for part in page.parts]
+        return Looked(1, (_breach("none", (_front(source),), words, f"{what} on each", (words,), _COST[item]),), notes)
+    own = list(dict.fromkeys(page for page, _ in parts))
     breaches = [b for topic, pattern in topics.items() for b in _topic(topic, pattern, own, parts, item, what)]
     return Looked(len(parts), tuple(breaches), notes)
 
@@ -194,8 +197,8 @@ def _topic(
 ) -> list[Breach]:
     found = [(page, part) for page, part in parts if re.search(pattern, part.heading, re.IGNORECASE)]
     if not found:
-        work = (f"no heading of {', '.join(page.file.path for page in own[:_PLACES])} is on it",)
-        return [_breach(topic, (own[0].file.at(1),), f"nothing on {topic}", what, work, _COST[item])]
+        words = f"no heading of {', '.join(page.file.path for page in own[:_PLACES])} is on it"
+        return [_breach(topic, (own[0].file.at(1),), f"nothing on {topic}", what, (words,), _COST[item])]
     if all(part.words < _FEWEST_WORDS for _, part in found):
         page, part = found[0]
         at = page.file.at(part.line)
@@ -215,7 +218,7 @@ def diagrams_match(source: Source) -> Looked:
         if len(modules(source.tree)) < 2:
             return Looked(0)
         none = ("no page of the tree holds a diagram of its modules in Mermaid, PlantUML, DOT or boxes of text",)
-        return Looked(1, (_breach("none", ("README.md:1",), "no diagram", "one of the modules", none,
+        return Looked(1, (_breach("none", (_front(source),), "no diagram", "one of the modules", none,
                                   "a reviewer does not see which part may send an order"),))  # fmt: skip
     breaches = [
         _breach(f"box {box.label}", (diagram.file.at(box.line),), f"box {box.label}", "a module of the tree",

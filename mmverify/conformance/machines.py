@@ -220,9 +220,9 @@ class _Book(OrderBook):
         self.depth = depth
 
     @property
-    def newest_early(self) -> int:
-        """The highest seq of the deltas that wait for a snapshot, -1 where none does."""
-        return max((seq for seq, *_ in self._early), default=-1)
+    def newest(self) -> int:
+        """The highest seq of the deltas that a snapshot may come to stand before, -1 where there is none."""
+        return max((seq for seq, *_ in self._kept), default=-1)
 
     def apply(self, kind: str, seq: Any, prev_seq: Any, levels: Any) -> None:
         """Apply to the book, and to one that drops no level."""

@@ -625,7 +625,9 @@ def _feeds(source: Path, notes: list[str]) -> dict[str, pa.Table]:
             price, size = (pa.decimal128(38, max(feed.digits[key] for feed in feeds)) for key in ("price", "size"))
             tables[name] = pa.concat_tables([convert(feed, price, size) for feed in feeds])
     if "book" in tables:
-        notes.append("book: the catalog does not keep the previous sequence number of an update: no prev_seq")
+        notes.append(
+            "book: the catalog keeps the number of an update, not the one that it follows: no seq, so no gap can be seen"
+        )
     for kind in sorted(path.name for path in (source / "catalog" / "data").glob("*")):
         if kind == "quote_tick":
             notes.append("catalog quote_tick left out: a best bid and ask is no update of an L2 book")
@@ -662,7 +664,10 @@ def _trades(feed: _Feed, price: pa.DataType, size: pa.DataType) -> pa.Table:
 
 
 def _book(feed: _Feed, price: pa.DataType, size: pa.DataType) -> pa.Table:
-    """Return the levels of each update. A CLEAR makes it a snapshot; alone in it, it is a row without a level."""
+    """Return the levels of each update. A CLEAR makes it a snapshot; alone in it, it is a row without a level.
+
+    Its number is left out: venues skip some, and without the one that it follows each would look like a gap.
+    """
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -684,7 +689,7 @@ def _book(feed: _Feed, price: pa.DataType, size: pa.DataType) -> pa.Table:
     qty = pc.if_else(pa.array(action == _DELETE), zero, _numbers(feed, "size", size))
     absent = pa.array(clear)
     columns = _stamps(feed) | {
-        "seq": _int64(feed, "sequence"),
+        "seq": pa.nulls(rows, pa.int64()),
         "kind": _words(snapshot[update] + 1, ["delta", "snapshot"]),
         "side": _words(side * ~clear, ["bid", "ask"]),
         "price": pc.if_else(absent, None, _numbers(feed, "price", price)),

@@ -1,7 +1,8 @@
 """One L2 book from its updates: snapshots, deltas, gaps; and the checksums that venues send with it.
 
-A snapshot stands at its ``seq`` wherever it arrives: deltas at or below it are dropped, later ones that came first are
-applied after it as far as they follow each other (a gap behind them shows in the next update). The first delta may
+A snapshot stands at its ``seq`` wherever it arrives: deltas at or below it are dropped, later ones that came first,
+applied already or not, are applied after it as far as they follow each other (a gap behind them shows in the next
+update). The first delta may
 overlap the snapshot (prev_seq <= its seq < seq), any other must name the last seq as its prev_seq. An old seq is
 ignored, unless its prev_seq is the last seq: a venue's reset. Between a gap and the snapshot that mends it the book is
 the one before the gap. Where the venue has no numbers nothing can be found missing.
@@ -24,7 +25,7 @@ from mmverify.errors import Undefined
 
 #: Side (bid or ask), price, quantity: numbers of one type, scaled integers where speed counts.
 Level = tuple[str, Any, Any]
-_EARLY = 10_000  # deltas kept while a snapshot is awaited, the newest
+_KEPT = 10_000  # deltas that a snapshot may yet come to stand before, the newest
 
 
 class OrderBook:
@@ -55,7 +56,7 @@ class OrderBook:
         self._asks: dict[Any, Any] = {}
         self._whole = False  # a snapshot came, and nothing is missing since
         self._fresh = False  # nothing but the snapshot is in the book
-        self._early: deque[tuple[int, int | None, list[Level]]] = deque(maxlen=_EARLY)
+        self._kept: deque[tuple[int, int | None, list[Level]]] = deque(maxlen=_KEPT)  # since a snapshot, reset or gap
 
     @property
     def bids(self) -> list[tuple[Any, Any]]:
@@ -106,18 +107,20 @@ class OrderBook:
             self._asks.clear()
             self._set(update)
             self.seq, self._whole, self._fresh = seq, True, True
-            early = [] if seq is None else list(self._early)
-            self._early.clear()
-            for each in early:
+            kept = [] if seq is None else list(self._kept)
+            self._kept.clear()
+            for each in kept:
                 if self._follows(each[0], each[1]):
-                    self._advance(each[0], each[2])
+                    self._advance(*each)
         elif seq is None:
             self._set(update)
         elif self._whole and self._follows(seq, prev_seq):
-            self._advance(seq, update)
+            self._advance(seq, prev_seq, update)
         elif not self._whole or self.seq is None or seq > self.seq:
+            if self._whole:
+                self._kept.clear()
             self._whole = False
-            self._early.append((seq, prev_seq, update))
+            self._kept.append((seq, prev_seq, update))
 
     def _follows(self, seq: int, prev_seq: int | None) -> bool:
         if self.seq is None:
@@ -125,7 +128,10 @@ class OrderBook:
         before = seq - 1 if prev_seq is None else prev_seq
         return before == self.seq or (self._fresh and before <= self.seq < seq)
 
-    def _advance(self, seq: int, levels: list[Level]) -> None:
+    def _advance(self, seq: int, prev_seq: int | None, levels: list[Level]) -> None:
+        if self.seq is not None and seq < self.seq:
+            self._kept.clear()
+        self._kept.append((seq, prev_seq, levels))
         self._set(levels)
         self._fresh = self._fresh and seq == self.seq
         self.seq = seq

@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from mmverify.numeric import Ints, Mask
 Places = NDArray[np.int64]
 Codes = NDArray[np.int32]
 
-CHUNK = 32_768  # changes taken at a time: what they need stays in the processor's cache
+CHUNK = 65_536  # changes taken at a time: what they need stays in the processor's cache
 _CELLS = 2**25  # prices of a grid; where they span more, only those that occur are numbered
 _BITS = 16  # of a key that NumPy sorts by radix
 _FEW = 4096  # changes of a book that are each taken back by a snapshot, without looking which are alive
@@ -92,55 +93,63 @@ class Tape:
     Parameters
     ----------
     grid : Grid
-    step : ndarray of int32, shape (n,)
-        Message with which each takes effect, rising.
+    bounds : ndarray of int64, shape (steps + 1,)
+        Place of the first change that takes effect with each message, rising, and the end.
     code : ndarray of int32, shape (n,)
     row : ndarray of int64, shape (n,)
         Where each was sent, -1 for one that nobody sent: a level that a snapshot or the depth took away.
     present : ndarray of bool, shape (n,)
         Whether the level is there after it.
-    ends : ndarray of bool, shape (n,)
-        Whether it is the last of its update: a message that comes late brings others into effect behind it.
-    steps : int
+    stops : ndarray of int64
+        The place after the last change of each update, rising: a message that comes late brings others into effect
+        behind it.
     """
 
     grid: Grid
-    step: NDArray[np.int32]
+    bounds: Places
     code: Codes
     row: Places
     present: Mask
-    ends: Mask
-    steps: int
+    stops: Places
 
     def __len__(self) -> int:
-        return len(self.step)
+        return len(self.code)
 
-    def chunks(self) -> Iterator[tuple[int, int]]:
-        """Yield ranges of about `CHUNK` changes that end where a message does."""
-        start = 0
-        while start < len(self):
-            end = min(start + CHUNK, len(self))
-            if end < len(self) and self.step[end] == self.step[end - 1]:
-                end = int(np.searchsorted(self.step, self.step[end], side="right"))
-            yield start, end
-            start = end
+    @property
+    def steps(self) -> int:
+        """Count of messages."""
+        return len(self.bounds) - 1
+
+    def stretches(self) -> list[tuple[int, int]]:
+        """Return ranges of messages, all of them, with about `CHUNK` changes each."""
+        if not self.steps:
+            return []
+        inner = np.unique(np.searchsorted(self.bounds, np.arange(CHUNK, len(self), CHUNK)))
+        cuts = [0, *inner[(inner > 0) & (inner < self.steps)].tolist(), self.steps]
+        return list(pairwise(cuts))
 
     def until(self, steps: Places) -> Places:
         """Return how many changes have taken effect after each of these messages."""
-        return np.searchsorted(self.step, steps.astype(np.int32), side="right").astype(np.int64)
+        return self.bounds[steps + 1]
 
-    def with_removals(self, places: Places, codes: Codes, steps: NDArray[np.int32]) -> Tape:
-        """Return the tape with levels taken away before each of these places."""
+    def ends(self) -> Mask:
+        """Return whether each change is the last of its update."""
+        out = np.zeros(len(self), dtype=bool)
+        out[self.stops[self.stops > 0] - 1] = True
+        return out
+
+    def with_removals(self, places: Places, codes: Codes, steps: Places) -> Tape:
+        """Return the tape with levels taken away before each of these places, rising, with these messages."""
         if not len(places):
             return self
         return replace(
-            self, step=np.insert(self.step, places, steps), code=np.insert(self.code, places, codes),
-            row=np.insert(self.row, places, -1), present=np.insert(self.present, places, False),
-            ends=np.insert(self.ends, places, False),
+            self, bounds=self.bounds + np.searchsorted(steps, np.arange(len(self.bounds))),
+            code=np.insert(self.code, places, codes), row=np.insert(self.row, places, -1),
+            present=np.insert(self.present, places, False), stops=self.stops + np.searchsorted(places, self.stops),
         )  # fmt: skip
 
 
-def by_code(code: Codes) -> Places:
+def by_code(code: Places) -> Places:
     """Return the stable order of codes."""
     if not len(code):
         return np.empty(0, dtype=np.int64)
@@ -151,7 +160,7 @@ def by_code(code: Codes) -> Places:
     return order
 
 
-def turns(code: Codes, present: Mask, alive: Mask) -> Places:
+def turns(code: Places, present: Mask, alive: Mask) -> Places:
     """Return which changes, in the order of `by_code`, set a level that was not there or remove one that was.
 
     Parameters
@@ -170,7 +179,7 @@ def turns(code: Codes, present: Mask, alive: Mask) -> Places:
 # --- snapshots --------------------------------------------------------------------------------------------------------
 
 
-def renewed(tape: Tape, snapshots: Places, steps: NDArray[np.int32]) -> Tape:
+def renewed(tape: Tape, snapshots: Places, steps: Places) -> Tape:
     """Return the tape with the levels of the book before it taken away at each of these places.
 
     Parameters
@@ -178,7 +187,7 @@ def renewed(tape: Tape, snapshots: Places, steps: NDArray[np.int32]) -> Tape:
     tape : Tape
     snapshots : ndarray of int64
         Place of the first change of each snapshot, rising.
-    steps : ndarray of int32
+    steps : ndarray of int64
         Message with which each takes effect.
     """
     begins, steps = snapshots[snapshots > 0], steps[snapshots > 0]
@@ -224,23 +233,25 @@ def capped(tape: Tape, depth: int) -> Tape:
         places.append(place)
         codes.append(code)
     at = np.array(places, dtype=np.int64)
-    return tape.with_removals(at, np.array(codes, dtype=np.int32), tape.step.take(at - 1))
+    steps = np.searchsorted(tape.bounds, at - 1, side="right") - 1
+    return tape.with_removals(at, np.array(codes, dtype=np.int32), steps)
 
 
 def _is_crowded(tape: Tape, depth: int) -> bool:
     """Say whether a side ever has more levels than this after a message."""
-    span = tape.grid.span
+    span, ends = tape.grid.span, tape.ends()
     alive = np.zeros(2 * span, dtype=bool)
     counts = np.zeros((2, 1), dtype=np.int64)
-    for start, end in tape.chunks():
-        code, present = tape.code[start:end], tape.present[start:end]
+    for start in range(0, len(tape), CHUNK):
+        end = min(start + CHUNK, len(tape))
+        code, present = tape.code[start:end].astype(np.int64), tape.present[start:end]
         order = by_code(code)
         level, kept = code.take(order), present.take(order)
         moved = turns(level, kept, alive)
         moves = np.zeros((2, end - start), dtype=np.int64)
         moves[(level.take(moved) >= span).astype(np.int64), order.take(moved)] = np.where(kept.take(moved), 1, -1)
         standing = counts + np.cumsum(moves, axis=1)
-        if standing[:, tape.ends[start:end]].max(initial=0) > depth:
+        if standing[:, ends[start:end]].max(initial=0) > depth:
             return True
         alive[code] = present
         counts = standing[:, -1:]
@@ -249,11 +260,11 @@ def _is_crowded(tape: Tape, depth: int) -> bool:
 
 def _pushed_out(tape: Tape, depth: int) -> Iterator[tuple[int, int]]:
     """Yield each level that drops out, after the place of the change behind which it does."""
-    span = tape.grid.span
+    span, ends = tape.grid.span, tape.ends()
     here = bytearray(2 * span)
     sides: tuple[list[int], list[int]] = ([], [])
-    for start, end in tape.chunks():
-        rows = zip(*(each[start:end].tolist() for each in (tape.code, tape.present, tape.ends)), strict=True)
+    for start in range(0, len(tape), CHUNK):
+        rows = zip(*(each[start : start + CHUNK].tolist() for each in (tape.code, tape.present, ends)), strict=True)
         for place, (code, present, is_last) in enumerate(rows, start + 1):
             if here[code] != present:
                 here[code] = present

@@ -3,7 +3,7 @@
 A finding follows from another where ``diagnose.toml`` names its check among the consequences of that one's, both are of
 one session and symbol, it does not begin earlier, and the evidence links the two. What links them, the strongest first:
 
-1. its cause, which reproduces it to the last digit, is the other check's mistake;
+1. its cause, which reproduces it to the last digit, is the other check's mistake, or the very same as its;
 2. it is off by just what the other one adds up to then;
 3. both come to the same amount of money;
 4. they name a record in common;
@@ -161,7 +161,7 @@ def _start(finding: Finding, moments: Moments) -> int | None:
 
 def _link(known: Root, root: Finding, finding: Finding, offs: Offs, moments: Moments) -> tuple[int, str]:
     """Return the rank and the words of what links a finding to its root; rank 0 where nothing does."""
-    if any(words in finding.cause for words in known.causes):
+    if finding.cause and (finding.cause == root.cause or any(words in finding.cause for words in known.causes)):
         return 1, "its cause reproduces it to the last digit"
     is_alike = _is_off_alike(offs.get(root.id, ()), offs.get(finding.id, ()))
     if is_alike is not None:

@@ -14,6 +14,9 @@ from mmverify.session.schema import TABLES
 #: Claims of the bot's, and what one of them is about.
 _CLAIMS = {"positions": ("symbol", "source"), "pnl": ("symbol",), "equity": (), "balances": ("asset", "source")}
 
+#: Of a row, the first that it has.
+_CLOCKS = ("ts_local", "ts_exchange", "ts_receive")
+
 
 def moments(session: Session, findings: Iterable[Finding]) -> Iterator[tuple[tuple[str, str], Moment]]:
     """Yield session and place, and the moment, of each record of a session that findings name.
@@ -30,19 +33,17 @@ def moments(session: Session, findings: Iterable[Finding]) -> Iterator[tuple[tup
     named = dict.fromkeys(place for each in findings if each.session == session.name for place in each.occurrences)
     for place in named:
         name, _, row = place.rpartition(":")
-        if row.isdigit() and name in TABLES and session.has(name) and {"ts_local", "ts_exchange"} & set(TABLES[name]):
+        if row.isdigit() and name in TABLES and session.has(name) and set(_CLOCKS) & set(TABLES[name]):
             yield (session.name, place), _moment(session, name, int(row) - 1)
 
 
 def _moment(session: Session, name: str, row: int) -> Moment:
     """Return the moment of a row: by the bot's clock, by the venue's where the bot's is not recorded."""
     of = _CLAIMS.get(name)
-    table = session.table(
-        name, *(column for column in ("ts_local", "ts_exchange") if column in TABLES[name]), *(of or ())
-    )
-    times = table.whole("ts_local" if "ts_local" in TABLES[name] else "ts_exchange")
-    blind = bool(times.missing[row]) and "ts_exchange" in TABLES[name]
-    ts = int((table.whole("ts_exchange") if blind else times).values[row])
+    clocks = [column for column in _CLOCKS if column in TABLES[name]]
+    table = session.table(name, *clocks, *(of or ()))
+    times = [table.whole(column) for column in clocks]
+    ts = int(next((each for each in times if not each.missing[row]), times[0]).values[row])
     return Moment(ts) if of is None else Moment(ts, True, _before(table, of, row, ts))
 
 

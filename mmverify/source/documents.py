@@ -7,20 +7,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from mmverify.source.tree import File, Tree
+from mmverify.source.tree import TESTS, File, Tree
 
 _ENDS = (".md", ".rst", ".txt", ".adoc", ".markdown")
-_LOGS = re.compile(r"(?i)(^|/)(changelog|changes|history|news|licen[sc]e|authors|contributors|security|"
-                   r"code_of_conduct|requirements[\w-]*|release[\w-]*|cmakelists)(\.|$)|(^|/)(tests?|\.github|node_modules)/")  # fmt: skip
+_LOGS = re.compile(
+    r"(?i)(^|/)(changelog|changes|history|news|licen[sc]e|authors|contributors|security|code_of_conduct|"
+    r"requirements[\w-]*|release[\w-]*|cmakelists)(\.|$)|(^|/)(tests?|\.github|node_modules|[\w.-]+\.egg-info)/"
+)
 
 
 @dataclass(frozen=True)
 class Part:
-    """A section of a page: the line of its heading, the heading, the text below it."""
+    """A section of a page: the line of its heading, the heading, the text below it, and its level, 1 the highest."""
 
     line: int
     heading: str
     text: str
+    level: int
 
     @property
     def words(self) -> int:
@@ -48,24 +51,40 @@ class Page:
     def parts(self) -> tuple[Part, ...]:
         """Its sections; text before the first heading is none."""
         heads = list(self._headings())
-        ends = [line for line, _, _ in heads[1:]] + [len(self.file.lines) + 1] * bool(heads)
+        ends = [line for line, _, _, _ in heads[1:]] + [len(self.file.lines) + 1] * bool(heads)
         return tuple(
-            Part(line, heading, "\n".join(self.file.lines[below - 1 : end - 1]))
-            for (line, heading, below), end in zip(heads, ends, strict=True)
+            Part(line, heading, "\n".join(self.file.lines[below - 1 : end - 1]), level)
+            for (line, heading, below, level), end in zip(heads, ends, strict=True)
         )
 
-    def _headings(self) -> Iterator[tuple[int, str, int]]:
-        fenced, lines = False, self.file.lines
+    def named(self, name: str, heading: str) -> tuple[Part, ...]:
+        """Return all sections of a page whose file's name or title says so, else those below a heading that does."""
+        if re.search(name, self.file.path.rpartition("/")[2]):
+            return self.parts
+        out, within = list[Part](), 0
+        for part in self.parts:
+            if within and part.level <= within:
+                within = 0
+            if not within and re.search(heading, part.heading):
+                within = part.level
+            if within:
+                out.append(part)
+        return tuple(out)
+
+    def _headings(self) -> Iterator[tuple[int, str, int, int]]:
+        """Yield the headings: line, text, the line below, level."""
+        fenced, lines, marks = False, self.file.lines, ""
         for n, line in enumerate(lines, 1):
             fenced ^= line.lstrip().startswith(("```", "~~~"))
             if fenced:
                 continue
-            if told := re.match(r"#{1,6}\s+(.*?)\s*#*$", line):
-                yield n, told[1], n + 1
+            if told := re.match(r"(#{1,6})\s+(.*?)\s*#*$", line):
+                yield n, told[2], n + 1, len(told[1])
             elif n < len(lines) and line.strip() and re.fullmatch(r"(=|-|~|\^|\"){3,}", lines[n].strip()) and len(
                 lines[n].strip()
             ) >= len(line.strip()) - 2:  # fmt: skip
-                yield n, line.strip(), n + 2
+                marks += lines[n].strip()[0] * (lines[n].strip()[0] not in marks)
+                yield n, line.strip(), n + 2, marks.index(lines[n].strip()[0]) + 1
 
     @cached_property
     def spans(self) -> tuple[Span, ...]:
@@ -95,7 +114,11 @@ def pages(tree: Tree) -> tuple[list[Page], str]:
     listed = tree.settings.get("docs")
     if listed is not None:
         return [Page(tree.by_path[path]) for path in listed if path in tree.by_path], ""
-    found = [file for file in tree.files if file.suffix in _ENDS and not _LOGS.search(file.path)]
+    found = [
+        file
+        for file in tree.files
+        if file.suffix in _ENDS and not _LOGS.search(file.path) and not TESTS.search(file.path)
+    ]
     few = ", ".join(file.path for file in found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
     return [Page(file) for file in found], f"taken for the documents, by name: {few}" if found else ""
 

@@ -50,8 +50,11 @@ class Source:
 
     @cached_property
     def functions(self) -> tuple[Function, ...]:
-        """The functions in focus, and the code outside of functions."""
-        return tuple(each for each in self.graph.known.functions if each.file.path in self.code.by_path)
+        """The functions in focus, and the code outside of functions; those of tests aside."""
+        return tuple(
+            each for each in self.graph.known.functions
+            if each.file.path in self.code.by_path and not each.file.is_test(each.line)
+        )  # fmt: skip
 
 
 def open_source(folder: Path, focus: Sequence[str] = ()) -> Source:

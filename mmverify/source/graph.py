@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from mmverify.source.bindings import bound
+from mmverify.source.imports import dotted, module_of
 from mmverify.source.names import MEMBER, Names, Value
-from mmverify.source.symbols import CALL, MODULE, Function, dotted, module_of, nodes_of
+from mmverify.source.symbols import CALL, MODULE, Function, nodes_of
 from mmverify.source.tree import File, Tree
 
 if TYPE_CHECKING:
@@ -28,9 +30,11 @@ _NAMED = {
 _CLOSURES = ("lambda", "lambda_expression", "closure_expression")
 #: What hands a function to another thread, task or process: not called on the path that hands it over.
 _HANDED = (
-    "Thread", "Process", "Timer", "submit", "create_task", "run_in_executor", "call_soon", "call_later", "spawn",
-    "async", "thread", "jthread", "put", "put_nowait", "push", "send",
+    "Thread", "Process", "Timer", "submit", "run_in_executor", "call_soon", "call_later", "async", "thread", "jthread",
+    "put", "put_nowait", "push", "send",
 )  # fmt: skip
+#: What runs a call that stands in it later, in another task.
+_SCHEDULED = ("create_task", "ensure_future", "run_coroutine_threadsafe", "spawn")
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,12 +93,20 @@ class Graph:
         if exact:
             return exact
         place, _, own = name.partition(":")
-        bare = dotted(own)
+        wanted = dotted(own).split(".")
         return [
             each for each in self.known.functions
-            if dotted(each.called).endswith(bare) and dotted(each.called).split(".")[-bare.count(".") - 1 :]
-            == bare.split(".") and (place in ("", each.file.path) or self._near(place, each.file))
+            if self._is_named(each, wanted) and (place in ("", each.file.path) or self._near(place, each.file))
         ]  # fmt: skip
+
+    def _is_named(self, function: Function, wanted: list[str]) -> bool:
+        """Say whether a function goes by the parts of a name, with namespaces before it or without its class."""
+        own = dotted(function.called).split(".")
+        both = min(len(own), len(wanted))
+        before = wanted[:-both]
+        return own[-both:] == wanted[-both:] and (
+            not before or (function.file.language != "python" and self.known.spaces.issuperset(before))
+        )
 
     def _near(self, place: str, file: File) -> bool:
         """Say whether a file is the module of a name below a source folder, or the body of a header."""
@@ -190,8 +202,11 @@ class Graph:
                 continue
             if node.text().rpartition(".")[2].rpartition(":")[2] not in self._shorts:
                 continue
+            plain = node.kind() == "identifier" and function.file.language != "python"
+            if plain and node.text() in bound(function):
+                continue
             value = self.names.look(function, node)
-            if value.functions:
+            if value.functions and not (plain and len(value.functions) > 1):
                 yield Call(node.range().start.line + 1, dotted(node.text()), tuple(value.functions), (), node)
 
     @staticmethod
@@ -213,9 +228,10 @@ class Graph:
                 inside = True
             elif kind in ("block", "compound_statement") and (parent is None or parent.kind() not in _CLOSURES):
                 return False
-            elif inside and kind in ("call", "call_expression", "declaration"):
+            elif kind in ("call", "call_expression", "declaration"):
                 told = each.field("function") or each.field("type")
-                if told is not None and dotted(told.text()).rpartition(".")[2] in _HANDED:
+                name = dotted(told.text()).rpartition(".")[2] if told is not None else ""
+                if name in _SCHEDULED or (inside and name in _HANDED):
                     return True
         return False
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmverify.source.graph import Graph, Reached
-from mmverify.source.symbols import Function, dotted, module_of, nodes_of
+from mmverify.source.imports import dotted, module_of
+from mmverify.source.symbols import Function, nodes_of
 
 if TYPE_CHECKING:
     from ast_grep_py import SgNode

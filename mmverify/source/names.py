@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from mmverify.source.symbols import CALL, FUNCTION, MODULE, Class, Function, dotted, module_of, nodes_of, symbols, words
+from mmverify.source.bindings import argument_of, bindings, parameters_of
+from mmverify.source.imports import dotted, module_of
+from mmverify.source.symbols import CALL, MODULE, Class, Function, nodes_of, symbols, words
 from mmverify.source.tree import File, Tree
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ _INSIDE = (
     "try_expression", "reference_expression", "pointer_expression", "unary_expression", "generic_function",
     "template_function", "template_method", "dependent_name", "type_cast_expression", "as_pattern",
 )  # fmt: skip
+_STAR = re.compile(r"(\w+)::\*")
 _MADE = ("__init__", "__post_init__", "__new__")
 
 
@@ -71,6 +74,11 @@ class Names:
         own = [function for name in names if name in each.methods for function in each.methods[name]]
         return own or [made for base in self._bases(each) for made in self.constructors(base)]
 
+    def _inherited(self, each: Class, name: str) -> list[Function]:
+        """Return the method that ``super()`` leads to: of a class or of those above it, of none below."""
+        own = each.methods.get(name)
+        return list(own) if own else [found for base in self._bases(each) for found in self._inherited(base, name)]
+
     def look(self, function: Function, node: SgNode, deep: int = 0) -> Value:
         """Return what an expression in a function may stand for."""
         kind = node.kind()
@@ -86,7 +94,7 @@ class Names:
                 return self.look(function, name, deep + 1)
             if before.text() == "super()" and function.owner:
                 bases = [base for own in self._classes(function.owner, function.file) for base in self._bases(own)]
-                return self._member(Value(classes=bases), dotted(name.text()), function.file, deep)
+                return Value(functions=[each for base in bases for each in self._inherited(base, dotted(name.text()))])
             return self._path(self.look(function, before, deep + 1), dotted(name.text()), function.file, deep)
         if kind in ("call", "call_expression"):
             callee = node.field("function")
@@ -158,7 +166,7 @@ class Names:
         if id(each) in seen:
             return Value()
         seen.add(id(each))
-        found = Value(functions=list(each.methods.get(name, ())))
+        found = Value(functions=_inherent(each.methods.get(name, ())))
         for text, file in each.types.get(name, ()):
             found.add(self.type(text, file))
         if not found.classes:
@@ -167,10 +175,21 @@ class Names:
         if not found:
             for base in self._bases(each):
                 found.add(self._of_class(base, name, deep, seen))
-        for child in self._children.get(each.short, ()):
+        declared = each.file.language == "python" or name in each.methods or name in each.types
+        for child in self._children.get(each.short, ()) if declared else ():
             if name in child.methods:
                 found.add(Value(functions=child.methods[name]))
-        return found
+        return found or Value(outside=[f"{base}.{name}" for base in self._foreign(each)])
+
+    def _foreign(self, each: Class) -> list[str]:
+        """Return the bases of a class of Python that are of a library."""
+        full = [self._full(base, each.file) for base in each.bases] if each.file.language == "python" else []
+        return [base for base in full if "." in base and base.partition(".")[0] not in self._tops]
+
+    @cached_property
+    def _tops(self) -> frozenset[str]:
+        """The first parts of the names of the tree's modules, also below a source folder."""
+        return frozenset(part for name in self.known.modules for part in name.split(".")[:-1] or [name])
 
     def _bases(self, each: Class) -> list[Class]:
         return [base for name in each.bases for base in self._classes(self._full(name, each.file), each.file)
@@ -236,8 +255,12 @@ class Names:
         """Return what a full name defines: of Python by its module, through what a package imports; else by name."""
         space, dot, name = full.rpartition(".")
         if file.language != "python":
-            near = not dot or space.rpartition(".")[2] in self.known.spaces
-            return [each for each in table.get(name, ()) if near and each.file.language == file.language]
+            last = space.rpartition(".")[2]
+            near = not dot or last in self.known.spaces
+            known = [each for each in table.get(name, ()) if near and each.file.language == file.language]
+            if file.language == "rust" and table is self.known.free:
+                return _of(known, space) if dot else [each for each in known if _in_scope(each.file, file)]
+            return known
         own = self._module(space) if dot else file
         if own is None or deep > _DEEPEST:
             return []
@@ -267,14 +290,14 @@ class Names:
         if function not in self._locals:
             names: dict[str, list[tuple[str, SgNode]]] = defaultdict(list)
             self._locals[function] = names
-            for name, how, node in _bindings(function):
+            for name, how, node in bindings(function):
                 names[name].append((how, node))
         return self._locals[function]
 
     def _given(self, function: Function, name: str, deep: int) -> Value:
         """Return what callers give a parameter that has no declared type."""
         found = Value()
-        parameters = [each for each, how, _ in _parameters(function) if how != "self"]
+        parameters = [each for each, how, _ in parameters_of(function) if how != "self"]
         if name not in parameters:
             return found
         place = parameters.index(name)
@@ -283,7 +306,7 @@ class Names:
             callee = node.field("function")
             value = self.look(caller, callee, deep + 1) if callee is not None else Value()
             meant = [*value.functions, *(made for each in value.classes for made in self.constructors(each))]
-            if function in meant and (argument := _argument(node, name, place)) is not None:
+            if function in meant and (argument := argument_of(node, name, place)) is not None:
                 found.add(self.look(caller, argument, deep + 1))
         return found
 
@@ -313,75 +336,41 @@ class Names:
         return self.type(told.text(), function.file)
 
 
-def _argument(call: SgNode, name: str, place: int) -> SgNode | None:
-    """Return the argument of a call for a parameter, by name or by place."""
-    arguments = call.field("arguments")
-    given = [each for each in arguments.children() if each.is_named() and each.kind() != "comment"] if arguments else []
-    for each in given:
-        told = each.field("name") if each.kind() == "keyword_argument" else None
-        if told is not None and told.text() == name:
-            return each.field("value")
-    placed = [each for each in given if each.kind() != "keyword_argument"]
-    return placed[place] if place < len(placed) else None
+def _inherent(methods: Iterable[Function]) -> list[Function]:
+    """Return the methods of a type of Rust that are no trait's, where it has such of one name; else all of them."""
+    found = list(methods)
+    own = [each for each in found if each.file.language != "rust" or not _is_of_trait(each)]
+    return own or found
 
 
-def _parameters(function: Function) -> Iterator[tuple[str, str, SgNode]]:
-    """Yield the parameters of a function: name, ``type``, ``given`` or ``self``, and the node of the type or name."""
-    cpp = function.file.language == "cpp"
-    node = function.node.find(kind="parameter_list") if cpp else function.node.field("parameters")
-    first = bool(function.owner) and function.file.language == "python"
-    for each in node.children() if node is not None else ():
-        if not each.is_named() or each.kind() == "comment":
-            continue
-        told = each.field("name") or each.field("pattern") or each.field("declarator")
-        bare = told or (each if each.kind() == "identifier" else each.child(0))
-        kind = each.field("type")
-        name = re.search(r"[A-Za-z_]\w*", bare.text()) if bare is not None else None
-        if name is None:
-            continue
-        if first or each.kind() == "self_parameter":
-            yield name[0], "self", each
-        elif kind is not None:
-            yield name[0], "type", kind
-        else:
-            yield name[0], "given", each
-        first = False
+def _is_of_trait(function: Function) -> bool:
+    item = next((each for each in function.node.ancestors() if each.kind() == "impl_item"), None)
+    return item is not None and item.field("trait") is not None
 
 
-def _bindings(function: Function) -> Iterator[tuple[str, str, SgNode]]:
-    """Yield the parameters and variables of a function: name, ``type``, ``value`` or ``given``, and the node."""
-    if function.short != MODULE:
-        yield from (each for each in _parameters(function) if each[1] != "self")
-    body = function.node if function.short == MODULE else function.node.field("body")
-    if body is None:
-        return
-    for kind, (names, types, values) in _ASSIGNED[function.file.language].items():
-        for node in body.find_all(kind=kind):
-            if function.short == MODULE and any(e.kind() == FUNCTION[function.file.language] for e in node.ancestors()):
-                continue
-            told, type_, value = node.field(names), node.field(types), node.field(values)
-            if told is not None and told.kind() == "init_declarator":
-                value = told.field("value")
-                told = told.field("declarator")
-            name = re.fullmatch(r"[&*\s]*(?:mut\s+)?([A-Za-z_]\w*)", told.text()) if told is not None else None
-            if name is None:
-                continue
-            if type_ is not None and type_.text() not in ("auto", "const auto"):
-                yield name[1], "type", type_
-            elif value is not None:
-                yield name[1], "value", value
+def _in_scope(defined: File, file: File) -> bool:
+    """Say whether a function of Rust may be called by its bare name: of the same file, or brought in by a ``*``."""
+    stem, folder = defined.path.removesuffix(".rs").removesuffix("/mod"), file.path.rpartition("/")[0]
+    stars = set(_STAR.findall(file.text)) if defined is not file else set()
+    return defined is file or stem.rpartition("/")[2] in stars or (
+        bool(stars & {"super", "crate", "self"}) and defined.path.rpartition("/")[0] == folder
+    )  # fmt: skip
 
 
-#: The nodes that name a variable: the fields of its name, its type and its value.
-_ASSIGNED = {
-    "python": {
-        "assignment": ("left", "type", "right"), "named_expression": ("name", "type", "value"),
-        "for_statement": ("left", "type", "right"), "as_pattern": ("alias", "type", "value"),
-    },
-    "cpp": {
-        "declaration": ("declarator", "type", "value"), "for_range_loop": ("declarator", "type", "right"),
-    },
-    "rust": {
-        "let_declaration": ("pattern", "type", "value"), "for_expression": ("pattern", "type", "value"),
-    },
-}  # fmt: skip
+def _of(known: list[Defined], space: str) -> list[Defined]:
+    """Return what the files define whose paths end most like a module of Rust, or that hold a module of its name."""
+    parts = space.split(".")
+    if parts[-1] in ("crate", "self", "super"):
+        return known
+    ends = {
+        id(each): _alike(parts, each.file.path.removesuffix(".rs").removesuffix("/mod").split("/")) for each in known
+    }
+    most = max(ends.values(), default=0)
+    within = re.compile(rf"\bmod {re.escape(parts[-1])}\b")
+    return [each for each in known if (ends[id(each)] == most if most else within.search(each.file.text))]
+
+
+def _alike(left: list[str], right: list[str]) -> int:
+    """Return how many parts at their ends are the same."""
+    pairs = enumerate(zip(reversed(left), reversed(right), strict=False))
+    return next((n for n, (one, other) in pairs if one != other), min(len(left), len(right)))

@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from typing import Any
 
+from mmverify.source.config import AWAY, config_files, parsed
 from mmverify.source.symbols import Class, Symbols
 from mmverify.source.tree import File, Tree
 
 #: What makes a table a parameter that states itself.
 STATED = frozenset({"value", "default"})
 SAID = ("unit", "min", "max", "default", "critical", "hot_reload")
-_ENDS = (".toml", ".yaml", ".yml", ".json", ".json5", ".jsonc", ".env", ".ini", ".cfg", ".conf")
-#: Files of a tree that configure tools, not the bot.
-_TOOLS = (
-    "pyproject.toml", "package*.json", "cargo.toml", "tsconfig*.json", "*.lock", "mkdocs.y*ml", "docker-compose*",
-    ".pre-commit*", "codecov*", "*.schema.json", "renovate*", "poetry.toml", "ruff.toml", "mypy.ini", "setup.cfg",
-    "tox.ini", "pytest.ini", "rust-toolchain*", "clippy.toml", "rustfmt.toml", "deny.toml", "environment.y*ml",
-    "readthedocs*", ".readthedocs*", "review.toml", "conda*.y*ml", "alembic.ini",
-)  # fmt: skip
-_FOLDERS = ("config", "configs", "conf", "settings", "configuration", "config_examples")
-_NAMES = re.compile(r"(^|[._-])(config|settings|params|parameters|limits|risk|strategy|bot|live|prod)([._-]|$)|^\.?env")
-_AWAY = re.compile(r"(^|/)(tests?|testing|test_data|fixtures|docs?|examples?/data|\.github|ci|docker|locales?)/")
 _NUMBER = re.compile(r"[-+]?(\d[\d_]*)(\.\d*)?([eE][-+]?\d+)?")
 
 
@@ -48,6 +37,10 @@ class Parameter:
         The names above it, with dots.
     itself : bool
         It states itself, as a table, so that nothing else speaks for it.
+    checked : bool
+        A validator of its class looks at it.
+    comment : str
+        What stands beside it or on the line above.
     """
 
     name: str
@@ -56,6 +49,8 @@ class Parameter:
     said: Mapping[str, Any] = field(default_factory=dict)
     section: str = ""
     itself: bool = False
+    checked: bool = False
+    comment: str = ""
 
     @property
     def file(self) -> str:
@@ -63,83 +58,13 @@ class Parameter:
         return self.at.rpartition(":")[0]
 
 
-def config_files(tree: Tree) -> tuple[list[File], str]:
-    """Return the configuration files of a tree, and a note where they were guessed."""
-    listed = tree.settings.get("config")
-    if listed is not None:
-        return [tree.by_path[path] for path in listed if path in tree.by_path], ""
-    found = [file for file in tree.files if _is_config(file)]
-    if not found:
-        return [], "no configuration file was found by its name; list them under [source] config in review.toml"
-    return found, f"taken for the configuration, by name: {', '.join(file.path for file in found)}"
-
-
-def _is_config(file: File) -> bool:
-    name = file.path.rpartition("/")[2].lower()
-    if file.suffix not in _ENDS or _AWAY.search(file.path) or any(fnmatchcase(name, tool) for tool in _TOOLS):
-        return False
-    folders = file.path.lower().split("/")[:-1]
-    return bool(_NAMES.search(name.rpartition(".")[0] or name)) or any(folder in _FOLDERS for folder in folders)
-
-
 def read_file(file: File) -> tuple[list[Parameter], str]:
     """Return the parameters of a configuration file, and why it cannot be read, if so."""
     try:
-        data, lines = _parsed(file)
+        data, lines = parsed(file)
     except ValueError as error:
         return [], f"{file.path} cannot be read: {' '.join(str(error).split())[:120]}"
     return list(_walk(file, data, (), lines)), ""
-
-
-def _parsed(file: File) -> tuple[Any, Mapping[tuple[str, ...], int]]:
-    """Return the content, and the line of each path of names."""
-    if file.suffix == ".toml":
-        return tomllib.loads(file.text), dict(_toml_lines(file))
-    if file.suffix in (".yaml", ".yml", ".json", ".json5", ".jsonc"):
-        return _yaml(file)
-    data, lines, section = dict[str, Any](), dict[tuple[str, ...], int](), ""
-    for n, line in enumerate(file.lines, 1):
-        if head := re.fullmatch(r"\s*\[(.+)\]\s*", line):
-            section = head[1]
-            data.setdefault(section, {})
-        elif told := re.match(r"\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*[=:]\s*(.*?)\s*(?:[#;].*)?$", line):
-            (data[section] if section else data)[told[1]] = told[2].strip("\"'")
-            lines[(*filter(None, [section]), told[1])] = n
-    return data, lines
-
-
-def _toml_lines(file: File) -> Iterator[tuple[tuple[str, ...], int]]:
-    above: tuple[str, ...] = ()
-    for n, line in enumerate(file.lines, 1):
-        if head := re.match(r"\s*\[\[?([^\]]+)\]\]?", line):
-            above = tuple(part.strip("\"' ") for part in re.findall(r'"[^"]*"|[^.]+', head[1]))
-            yield above, n
-        elif told := re.match(r"\s*([\w.\"'-]+)\s*=", line):
-            yield (*above, *(part.strip("\"'") for part in told[1].split("."))), n
-
-
-def _yaml(file: File) -> tuple[Any, Mapping[tuple[str, ...], int]]:
-    import yaml
-
-    text = file.text
-    if file.suffix not in (".yaml", ".yml"):
-        text = re.sub(r"(?m)^\s*//.*$|(?<=[\s,{\[])//[^\"\n]*$", "", text).replace("\t", "    ")
-    loader = yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader
-    try:
-        node = yaml.compose(text, Loader=loader)
-        data = yaml.load(text, Loader=loader)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(error) from None
-    return data, dict(_yaml_lines(node, ())) if node is not None else {}
-
-
-def _yaml_lines(node: Any, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
-    if isinstance(node.value, list):
-        for each in node.value:
-            if isinstance(each, tuple):
-                path = (*above, str(each[0].value))
-                yield path, each[0].start_mark.line + 1
-                yield from _yaml_lines(each[1], path)
 
 
 def _walk(file: File, data: Any, above: tuple[str, ...], lines: Mapping[tuple[str, ...], int]) -> Iterator[Parameter]:
@@ -157,29 +82,41 @@ def _walk(file: File, data: Any, above: tuple[str, ...], lines: Mapping[tuple[st
         elif isinstance(value, Mapping):
             yield from _walk(file, value, path, lines)
         elif not isinstance(value, list):
-            said = {"unit": unit} if (unit := _comment_unit(file, at)) else {}
-            yield Parameter(path[-1], at, value, said, ".".join(above))
+            yield Parameter(path[-1], at, value, _unit_of(told := _comment(file, at)), ".".join(above), comment=told)
 
 
 _UNITS = (
-    "ns", "us", "ms", "seconds?", "secs?", "minutes?", "mins?", "hours?", "days?", "bps", "basis points", "percent",
-    "%", "fraction", "ratio", "usdt?", "usd", "btc", "eth", "eur", "contracts?", "lots?", "ticks?", "orders?",
-    "levels?",
-    "updates?", "count", "base", "quote", "milliseconds?", "microseconds?", "nanoseconds?", "bytes", "times", "s",
+    "ns", "us", "ms", "seconds?", "secs?", "minutes?", "mins?", "hours?", "days?", "bps", "basis points",
+    "percent(?:age)?", "%", "fraction", "ratio", "usdt?", "usd", "btc", "eth", "eur", "contracts?", "lots?", "ticks?",
+    "orders?", "levels?", "updates?", "count", "base", "quote", "milliseconds?", "microseconds?", "nanoseconds?",
+    "bytes", "times", "s",
 )  # fmt: skip
 _UNIT_WORD = re.compile(rf"(?i)(?<![\w-])({'|'.join(_UNITS)})(?![\w-])")
+#: A unit that a comment states: its first word, after a number or ``in``, or in brackets.
+_STATED_UNIT = re.compile(rf"(?i)(?:^|\bin |\d ?|[(\[])({'|'.join(_UNITS)})(?=$|[\s.,;:)\]])")
 
 
-def _comment_unit(file: File, at: str) -> str:
-    """Return the unit that the comment beside a value, or on the line above, names."""
+def _comment(file: File, at: str) -> str:
+    """Return the comment beside a value, and what the lines above it say."""
     n = int(at.rpartition(":")[2])
-    here = file.lines[n - 1] if n <= len(file.lines) else ""
-    beside = re.search(r"(?:#|//|;)\s*(.*)$", here)
-    above = re.fullmatch(r"\s*(?:#|//|;)\s*(.*)", file.lines[n - 2]) if n > 1 else None
-    for told in (beside, above):
-        if told and (unit := _UNIT_WORD.search(told[1])):
-            return unit[1].lower()
-    return ""
+    beside = re.search(r"(?:#|//|;)\s*(.*)$", file.lines[n - 1]) if n <= len(file.lines) else None
+    told = [beside[1]] if beside else []
+    for line in reversed(file.lines[: n - 1]):
+        above = re.fullmatch(r"\s*(?:#|//|;)+\s*(.*?)[#\s]*", line)
+        if above is None:
+            break
+        told.append(above[1])
+    return " ".join(told).strip()
+
+
+def _unit_of(comment: str) -> dict[str, Any]:
+    unit = _STATED_UNIT.search(comment)
+    return {"unit": unit[1].lower()} if unit else {}
+
+
+def names_unit(comment: str) -> bool:
+    """Say whether a comment speaks of a unit anywhere."""
+    return _UNIT_WORD.search(comment) is not None
 
 
 def number(value: Any) -> float | None:
@@ -197,6 +134,11 @@ def number(value: Any) -> float | None:
 # --- classes of settings ----------------------------------------------------------------------------------------------
 
 _SETTINGS = re.compile(r"(Settings|Config|Configuration|Params|Parameters|Limits|Options)$")
+#: Classes of what is sent, drawn or reported, whatever they are called.
+_WIRE = re.compile(r"(?i)(^|/)[^/]*(schema|response|wire|message|proto|plot|chart|report|analysis|backtest)[^/]*(/|$)")
+#: What a file says of itself, not of the bot.
+_ITS_OWN = re.compile(r"(?i)^(\w+_)?version$|^\$schema$")
+_CHECKS = r"@\w*\.?(field_|model_|root_)?validator\b|def (__post_init__|\w*validate\w*|\w*check\w*)\("
 _BOUNDS = {"ge": "min", "gt": "min", "le": "max", "lt": "max"}
 
 
@@ -206,7 +148,7 @@ def of_classes(known: Symbols, files: Iterable[str]) -> Iterator[Parameter]:
     for short, classes in known.classes.items():
         for each in classes if "." not in short else ():
             if each.file.language == "python" and each.file.path in wanted and _SETTINGS.search(short):
-                yield from _fields(each)
+                yield from () if _WIRE.search(each.file.path) else _fields(each)
 
 
 def _fields(each: Class) -> Iterator[Parameter]:
@@ -214,6 +156,7 @@ def _fields(each: Class) -> Iterator[Parameter]:
         name, body = node.field("name"), node.field("body")
         if name is None or name.text() != each.short or body is None:
             continue
+        validators = [line.text() for line in body.children() if re.match(_CHECKS, line.text())]
         for line in body.children():
             told = line.child(0) if line.kind() == "expression_statement" else None
             left, kind = (told.field("left"), told.field("type")) if told is not None else (None, None)
@@ -227,9 +170,10 @@ def _fields(each: Class) -> Iterator[Parameter]:
             right = told.field("right")
             text = f"{kind.text()} = {right.text() if right is not None else ''}"
             at = each.file.at(told.range().start.line + 1)
-            unit = _comment_unit(each.file, at)
-            said = _said(text) | ({"unit": unit} if unit else {})
-            yield Parameter(left.text(), at, said.get("default"), said, each.short)
+            comment = _comment(each.file, at)
+            said = _said(text) | _unit_of(comment)
+            checked = any(re.search(rf"\b{left.text()}\b", own) for own in validators)
+            yield Parameter(left.text(), at, said.get("default"), said, each.short, False, checked, comment)
 
 
 def _said(text: str) -> dict[str, Any]:
@@ -355,12 +299,17 @@ def parameters(tree: Tree, known: Symbols) -> tuple[list[Parameter], list[str]]:
             found += read
             notes += [why] if why else []
     classes = [file.path for file in files if file.language] or [
-        file.path for file in tree.code if not _AWAY.search(f"/{file.path}")
+        file.path for file in tree.code if not AWAY.search(f"/{file.path}")
     ]
+    found = [each for each in found if not _ITS_OWN.search(each.name)]
     stated, fields = {each.name for each in found}, list(of_classes(known, classes))
     beside, documented = schemas(tree), tables(file for file in tree.files if file.suffix == ".md")
-    more = {name: row.said for name, row in documented.items()}
-    of_fields = {each.name: each.said for each in fields}
+    more = {
+        name: {key: value for key, value in row.said.items() if name not in beside or key not in ("min", "max")}
+        for name, row in documented.items()
+    }
+    times = Counter(each.name for each in fields)
+    of_fields = {each.name: each.said for each in fields if times[each.name] == 1}
     found += [each for each in fields if each.name not in stated]
     return [
         each if each.itself else replace(each, said={

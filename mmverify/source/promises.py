@@ -42,10 +42,9 @@ class Promises:
     def broken(self) -> list[Broken]:
         """Return what the page names and the tree has not, each once."""
         found = [*self._links(), *(each for span in self.page.spans for each in self._of_span(span))]
-        seen, out = set[str](), []
-        for each in sorted(found, key=lambda broken: broken.line):
-            if each.what not in seen:
-                seen.add(each.what)
+        out: list[Broken] = []
+        for each in sorted(found, key=lambda broken: (broken.line, -len(broken.what))):
+            if not any(f"/{known.what}".endswith(f"/{each.what.removeprefix('./')}") for known in out):
                 out.append(each)
         return out
 
@@ -122,7 +121,7 @@ class Promises:
         elif path.endswith(_OWN_ENDS):
             if path not in self._file_names and not self._is_ignored(path):
                 yield Broken(span.line, word, "file")
-        elif re.fullmatch(r"[a-z_]\w*(\.[a-z_]\w*)+", path) and first in self._packages and not self._is_module(path):
+        elif self._is_of_a_package(path) and not self._is_module(path):
             yield Broken(span.line, word, "module")
 
     # --- what the tree has --------------------------------------------------------------------------------------------
@@ -165,6 +164,11 @@ class Promises:
                 parts = file.path.removesuffix(".py").removesuffix("/__init__").split("/")
                 out |= {".".join(parts[n:]) for n in range(len(parts))}
         return frozenset(out)
+
+    def _is_of_a_package(self, name: str) -> bool:
+        """Say whether a dotted name begins with a package of the tree."""
+        dotted = re.fullmatch(r"[a-z_]\w*(\.[A-Za-z_]\w*)+", name)
+        return dotted is not None and name.partition(".")[0] in self._packages
 
     def _is_module(self, name: str) -> bool:
         """Say whether a dotted name is a module, or a name that one defines."""

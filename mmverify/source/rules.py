@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mmverify.source.graph import Graph, Reached
+from mmverify.source.graph import Call, Graph, Reached
 from mmverify.source.symbols import CALL, Function, matching
 from mmverify.source.tree import File
+
+if TYPE_CHECKING:
+    from ast_grep_py import SgNode
 
 _FOLDER = Path(__file__).parent / "rules"
 _SHOWN = 120  # letters of a line of code
@@ -27,7 +30,8 @@ class Pattern:
     ----------
     calls : tuple of str
         Full names of what is called, with ``*``: ``time.sleep``, ``socket.*``, ``println!``; ``?.acquire`` is the
-        method of an object that the tree says nothing of.
+        method of an object that the tree says nothing of; ``datetime.now()`` is called without arguments,
+        ``datetime.fromtimestamp(_)`` with one.
     nodes : tuple of mapping
         Rules of ast-grep.
     bad, good : tuple of str
@@ -128,24 +132,44 @@ def anywhere(rule: Rule, graph: Graph, functions: Iterable[Function]) -> list[Hi
         Hit(rule, function, line, _line(function, line), "")
         for file, within in own.items()
         if not rule.holds or re.search(rule.holds, file.text)
-        for line, function in sorted(
-            _in_file(rule.patterns[file.language], graph, file, within), key=lambda hit: hit[0]
-        )
+        for line, function in _in_file(rule.patterns[file.language], graph, file, within)
+        if not file.is_test(line)
     ]
 
 
-def _in_file(pattern: Pattern, graph: Graph, file: File, within: list[Function]) -> set[tuple[int, Function]]:
-    innermost = {line: each for each in sorted(within, key=_length, reverse=True) for line in _span(each)}
-    found = {node.range().start.line + 1 for rule in pattern.nodes for node in file.root.find_all({"rule": rule})}
-    ends = _ends(pattern, graph, file)
-    for node in file.root.find_all({"rule": {"any": [{"kind": kind} for kind in CALL[file.language]]}}) if ends else ():
+def _in_file(pattern: Pattern, graph: Graph, file: File, within: list[Function]) -> list[tuple[int, Function]]:
+    found, innermost = set[int](), dict[int, Function]()
+    nodes = list(file.root.find_all({"rule": {"any": list(pattern.nodes)}})) if pattern.nodes else []
+    calls = list(_calls(pattern, graph, file))
+    if nodes or calls:
+        innermost = {line: each for each in sorted(within, key=_length, reverse=True) for line in _span(each)}
+    found.update(node.range().start.line + 1 for node in nodes)
+    for node in calls:
         line = node.range().start.line + 1
-        told = node.field("function") or node.field("macro")
-        if told is not None and ends.search(told.text()) and line in innermost:
-            names = graph.call(innermost[line], node).outside
-            if any(fnmatchcase(name, wanted) for name in names for wanted in pattern.calls):
-                found.add(line)
-    return {(line, innermost[line]) for line in found if line in innermost}
+        if line in innermost and _is_of(pattern, graph.call(innermost[line], node)):
+            found.add(line)
+    return [(line, innermost[line]) for line in sorted(found) if line in innermost]
+
+
+def _calls(pattern: Pattern, graph: Graph, file: File) -> Iterator[SgNode]:
+    """Yield the calls of a file whose last name is one that the pattern looks for."""
+    if (ends := _ends(pattern, graph, file)) is not None:
+        for node in file.root.find_all({"rule": {"any": [{"kind": kind} for kind in CALL[file.language]]}}):
+            told = node.field("function") or node.field("macro")
+            if told is not None and ends.search(told.text()):
+                yield node
+
+
+def _is_of(pattern: Pattern, call: Call) -> bool:
+    """Say whether a call is one that the pattern looks for."""
+    for wanted in pattern.calls:
+        name, bracket, shape = wanted.partition("(")
+        if any(fnmatchcase(outside, name) for outside in call.outside):
+            arguments = call.node.field("arguments") if bracket else None
+            given = [each for each in arguments.children() if each.is_named()] if arguments is not None else []
+            if not bracket or len(given) == (shape == "_)"):
+                return True
+    return False
 
 
 def _length(function: Function) -> int:
@@ -159,7 +183,7 @@ def _span(function: Function) -> range:
 
 def _ends(pattern: Pattern, graph: Graph, file: File) -> re.Pattern[str] | None:
     """Return what the text of a callee ends in, aliases of the file among it; None if nothing of it is in the file."""
-    words = {re.split(r"[.?]+", call.rstrip("!*."))[-1] for call in pattern.calls}
+    words = {re.split(r"[.?]+", call.partition("(")[0].rstrip("!*."))[-1] for call in pattern.calls}
     aliases = graph.known.aliases.get(file.path, {})
     words = {word for word in words if word in file.text}
     words |= {alias for alias, full in aliases.items() if full.rpartition(".")[2] in words}
@@ -173,7 +197,7 @@ def _excused(rule: Rule, graph: Graph) -> bool:
 def _found(pattern: Pattern, graph: Graph, function: Function) -> Iterator[int]:
     if pattern.calls:
         for call in graph.calls(function):
-            if any(fnmatchcase(name, wanted) for name in call.outside for wanted in pattern.calls):
+            if _is_of(pattern, call):
                 yield call.line
     for rule in pattern.nodes:
         yield from (node.range().start.line + 1 for node in matching(function, rule))

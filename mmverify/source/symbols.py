@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from mmverify.source.imports import dotted, imports, module_of
 from mmverify.source.tree import File, Tree
 
 if TYPE_CHECKING:
@@ -27,12 +28,6 @@ CLASS = {
 }
 MODULE = "<module>"  # the code of a file outside its functions, as a function
 _WORD = re.compile(r"[A-Za-z_]\w*(?:(?:\.|::)[A-Za-z_]\w*)*")
-
-
-def dotted(text: str) -> str:
-    """Write a name with dots, without arguments of types."""
-    plain = re.sub(r"<[^<>]*>", "", re.sub(r"<[^<>]*>", "", text))
-    return re.sub(r"\s+", "", plain).replace("::", ".").removeprefix(".")
 
 
 def words(text: str) -> list[str]:
@@ -124,32 +119,35 @@ class Symbols:
         return out
 
 
-def module_of(file: File) -> str:
-    """Return the dotted name of a file of Python."""
-    return file.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-
-
 def symbols(tree: Tree) -> Symbols:
-    """Find what a tree defines."""
+    """Find what a tree defines; what its tests define is not of the bot."""
     found = _Finder()
-    for file in tree.code:
-        found.read(file)
-    for function in found.functions:
-        found.fields_set_in(function)
-    modules = {module_of(file): file for file in tree.code if file.language == "python"}
-    aliases = {file.path: dict(_imports(file)) for file in tree.code}
-    spaces = frozenset(_spaces(tree)) | found.classes.keys()
-    return Symbols(tuple(found.functions), found.classes, found.free, modules, aliases, spaces)
+    files = [file for file in tree.code if not file.is_test(1)]
+    nodes = {file: found.classes_of(file) for file in files}
+    for file in files:
+        found.read(file, nodes.pop(file))
+    for own, name, value, function in found.given:
+        own.values[name].append((value, function))
+    modules = {module_of(file): file for file in files if file.language == "python"}
+    spaces = frozenset(found.spaces) | found.classes.keys()
+    return Symbols(tuple(found.functions), found.classes, found.free, modules, found.aliases, spaces)
 
 
-def _spaces(tree: Tree) -> Iterator[str]:
-    yield from ("crate", "self", "super")
-    for file in tree.code:
-        kind = {"cpp": "namespace_definition", "rust": "mod_item"}.get(file.language)
-        if kind is not None:
-            yield file.path.rpartition("/")[2].partition(".")[0]
-            yield from (dotted(name.text()).rpartition(".")[2] for node in file.root.find_all(kind=kind)
-                        if (name := node.field("name")) is not None)  # fmt: skip
+#: What a file is searched for, at once.
+_IMPORT = {
+    "python": ("import_statement", "import_from_statement"),
+    "cpp": ("using_declaration", "namespace_alias_definition", "alias_declaration"),
+    "rust": ("use_declaration",),
+}
+_SPACE = {"python": (), "cpp": ("namespace_definition",), "rust": ("mod_item", "impl_item")}
+
+
+def _sought(language: str) -> Rule:
+    kinds = (FUNCTION[language], *CLASS[language], *_IMPORT[language], *_SPACE[language])
+    sought: list[Rule] = [{"kind": kind} for kind in kinds]
+    if language == "python":
+        sought.append({"kind": "assignment", "has": {"field": "left", "regex": r"^self\.\w+$"}})
+    return {"any": sought}
 
 
 class _Finder:
@@ -159,25 +157,45 @@ class _Finder:
         self.functions: list[Function] = []
         self.classes: dict[str, list[Class]] = defaultdict(list)
         self.free: dict[str, list[Function]] = defaultdict(list)
+        self.aliases: dict[str, dict[str, str]] = {}
+        self.spaces = {"crate", "self", "super"}
+        self.given: list[tuple[Class, str, SgNode, Function]] = []  # what ``self.x = value`` gives fields
 
-    def read(self, file: File) -> None:
-        language = file.language
-        for kind in CLASS[language]:
-            for node in file.root.find_all(kind=kind):
+    def classes_of(self, file: File) -> list[SgNode]:
+        """Take in the classes of a file, of every file before what may be of them, and return what else it holds."""
+        nodes = file.root.find_all({"rule": _sought(file.language)})
+        for node in nodes:
+            if node.kind() in CLASS[file.language]:
                 self._class(file, node)
-        if language == "rust":
-            for node in file.root.find_all(kind="impl_item"):
-                if trait := node.field("trait"):
+        return nodes
+
+    def read(self, file: File, nodes: list[SgNode]) -> None:
+        """Take in the imports, functions and fields of a file."""
+        language, aliases, last = file.language, self.aliases.setdefault(file.path, {}), -1
+        if language != "python":
+            self.spaces.add(file.path.rpartition("/")[2].partition(".")[0])
+        for node in nodes:
+            kind = node.kind()
+            if kind in _IMPORT[language]:
+                aliases.update(imports(node, file))
+            elif kind == "impl_item" and (trait := node.field("trait")):
+                if self.classes.get(_type_name(node)):
                     self._own(_type_name(node), file).bases.append(dotted(trait.text()))
-        for node in file.root.find_all(kind=FUNCTION[language]):
-            if not _is_nested(node, language):
-                self._function(file, node)
+            elif kind in _SPACE[language] and (name := node.field("name")):
+                self.spaces.add(dotted(name.text()).rpartition(".")[2])
+            elif kind == FUNCTION[language] and (place := node.range()).start.index >= last:
+                last = place.end.index
+                if not file.is_test(place.start.line + 1):
+                    self._function(file, node)
+            elif kind == "assignment" and node.range().start.index < last:
+                self._field(node)
         self.functions.append(Function(f"{_place(file)}:{MODULE}", MODULE, "", file, file.root))
 
     def _own(self, short: str, file: File) -> Class:
-        """Return the class of a short name, of this file where several have it."""
-        known = self.classes[short]
-        mine = [each for each in known if each.file is file] or known
+        """Return the class of a short name; where several have it that of this file, or of its header."""
+        known, stem = self.classes[short], file.path.rpartition(".")[0]
+        near = [each for each in known if each.file.path.rpartition(".")[0] == stem] or known
+        mine = [each for each in near if each.file is file] or near
         if not mine:
             mine = [Class(short, file)]
             self._know(mine[0])
@@ -212,8 +230,12 @@ class _Finder:
 
     @staticmethod
     def _fields(made: Class, body: SgNode | None, name: str) -> None:
+        """Note the types of fields, and what the methods return that a class or trait only declares."""
         for each in body.children() if body is not None else ():
             kind = each.field("type") if each.kind() == "field_declaration" else None
+            if each.kind() == "function_signature_item" and (told := each.field(name)) is not None:
+                returned = each.field("return_type")
+                made.types[told.text()].append((returned.text() if returned is not None else "", made.file))
             if kind is None:
                 continue
             for told in each.field_children(name):
@@ -228,33 +250,27 @@ class _Finder:
         made = Function(f"{_place(file)}:{own}", short.rpartition(".")[2], owner.rpartition(".")[2], file, node)
         self.functions.append(made)
         if made.owner:
-            self._own(made.owner, file).methods[made.short].append(made)
+            if file.language == "cpp" or self.classes.get(made.owner):
+                self._own(made.owner, file).methods[made.short].append(made)
             return
         self.free[made.short].append(made)
         if file.language == "python":
             self.free[f"{module_of(file)}.{made.short}"].append(made)
 
-    def fields_set_in(self, function: Function) -> None:
-        """Note what ``self.x = value`` gives the fields of a class of Python."""
-        if function.file.language != "python" or not function.owner:
+    def _field(self, node: SgNode) -> None:
+        """Note what ``self.x = value`` gives a field of a class of Python, in the function that was read last."""
+        function, left, right = self.functions[-1], node.field("left"), node.field("right")
+        if not function.owner or left is None:
             return
-        own = self._own(function.owner, function.file)
-        for node in function.node.find_all(kind="assignment"):
-            left, right, kind = node.field("left"), node.field("right"), node.field("type")
-            if left is None or not (name := re.fullmatch(r"self\.(\w+)", left.text())):
-                continue
-            if kind is not None:
-                own.types[name[1]].append((kind.text(), function.file))
-            if right is not None:
-                own.values[name[1]].append((right, function))
+        own, name = self._own(function.owner, function.file), left.text().removeprefix("self.")
+        if (kind := node.field("type")) is not None:
+            own.types[name].append((kind.text(), function.file))
+        if right is not None:
+            self.given.append((own, name, right, function))
 
 
 def _place(file: File) -> str:
     return module_of(file) if file.language == "python" else file.path
-
-
-def _is_nested(node: SgNode, language: str) -> bool:
-    return any(each.kind() == FUNCTION[language] for each in node.ancestors())
 
 
 def _type_name(node: SgNode) -> str:
@@ -307,84 +323,3 @@ def matching(function: Function, rule: Rule) -> list[SgNode]:
 def nodes_of(function: Function, kinds: Iterable[str]) -> list[SgNode]:
     """Return the nodes of kinds in a function's body; of a module those outside of functions."""
     return matching(function, {"any": [{"kind": kind} for kind in kinds]})
-
-
-# --- imports ----------------------------------------------------------------------------------------------------------
-
-
-def _imports(file: File) -> Iterator[tuple[str, str]]:
-    """Yield each name that a file imports, and what it stands for."""
-    yield from {"python": _python_imports, "cpp": _cpp_imports, "rust": _rust_imports}[file.language](file)
-
-
-def _python_imports(file: File) -> Iterator[tuple[str, str]]:
-    for node in file.root.find_all(kind="import_statement"):
-        for name, alias in _aliased(node):
-            yield (alias, name) if alias else (name.partition(".")[0], name.partition(".")[0])
-    for node in file.root.find_all(kind="import_from_statement"):
-        source = node.field("module_name")
-        module = _absolute(source.text(), file) if source is not None else ""
-        for name, alias in _aliased(node):
-            yield alias or name, f"{module}.{name}".removeprefix(".")
-
-
-def _aliased(node: SgNode) -> Iterator[tuple[str, str]]:
-    for each in node.field_children("name"):
-        name, alias = each.field("name"), each.field("alias")
-        yield (name.text(), alias.text()) if name is not None and alias is not None else (each.text(), "")
-
-
-def _absolute(module: str, file: File) -> str:
-    """Write a relative module in full."""
-    ups = len(module) - len(module.lstrip("."))
-    if not ups:
-        return module
-    here = module_of(file).split(".")
-    package = here if file.path.endswith("__init__.py") else here[:-1]
-    return ".".join([*package[: len(package) - ups + 1], *filter(None, [module.lstrip(".")])])
-
-
-def _cpp_imports(file: File) -> Iterator[tuple[str, str]]:
-    for node in file.root.find_all(kind="using_declaration"):
-        found = re.fullmatch(r"using\s+(?!namespace)(?:typename\s+)?([\w:]+)\s*;", node.text())
-        if found:
-            yield dotted(found[1]).rpartition(".")[2], dotted(found[1])
-    for kind in ("namespace_alias_definition", "alias_declaration"):
-        for node in file.root.find_all(kind=kind):
-            if found := re.fullmatch(r"(?:namespace|using)\s+(\w+)\s*=\s*([\w:]+)[^;]*;", node.text()):
-                yield found[1], dotted(found[2])
-
-
-def _rust_imports(file: File) -> Iterator[tuple[str, str]]:
-    for node in file.root.find_all(kind="use_declaration"):
-        argument = node.field("argument")
-        if argument is not None:
-            yield from _used(argument.text(), "")
-
-
-def _used(text: str, before: str) -> Iterator[tuple[str, str]]:
-    """Yield what a tree of ``use`` brings in."""
-    text = text.strip()
-    head, brace, rest = text.partition("{")
-    if brace:
-        prefix = before + dotted(head)
-        prefix = prefix if prefix.endswith(".") or not prefix else prefix + "."
-        for part in _split(rest.rstrip().removesuffix("}")):
-            yield from _used(part, prefix)
-        return
-    name, _, alias = text.partition(" as ")
-    path = (before + dotted(name)).removesuffix(".self")
-    if path and not path.endswith("*"):
-        yield alias.strip() or path.rpartition(".")[2], path
-
-
-def _split(text: str) -> list[str]:
-    """Split at the commas outside of braces."""
-    parts, depth = [""], 0
-    for letter in text:
-        depth += (letter == "{") - (letter == "}")
-        if letter == "," and not depth:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return [part for part in parts if part.strip()]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,19 @@ UNREAD = {
 LARGEST = 2 * 2**20  # bytes of a file that is read; longer ones are data
 _OTHERS = {"node_modules", "__pycache__", "site-packages", "third_party", "thirdparty", "vendor"}
 _GENERATED = ("CACHEDIR.TAG", "pyvenv.cfg")
-_KEYS = ("hot_path", "config", "docs", "diagrams")
+_KEYS = ("hot_path", "config", "docs", "diagrams", "reports")
+#: What the first lines of a file say that a program wrote; its syntax is not read.
+_MADE = re.compile(
+    r"(?im)^\W*(@generated\b|((this |the )?(file|code|source)( is| was| has been)? )?(auto(matically)?[- ]?)?"
+    r"generated (by|from|with)\b)|DO NOT EDIT"
+)
+#: Tests, by folder and file.
+TESTS = re.compile(
+    r"(^|/)(tests?|testing|test_\w+|benches|mocks?|fixtures)/|(^|/)(test_[^/]*|conftest|[^/]*_tests?|tests?)\.\w+$"
+)
+#: A module of tests within a file of Rust, to the brace at its own depth.
+_WITHIN = re.compile(r"(?ms)^([ \t]*)#\[cfg\((?:all\()?test\b[^\n]*\]\s*(?:#\[[^\n]*\]\s*)*(?:pub )?mod \w+ \{.*?^\1\}")
+_FIRST = 400  # letters of a file that may say so
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +56,19 @@ class File:
     """
 
     path: str
-    text: str
+    text: str = field(repr=False)
 
-    @property
+    @cached_property
     def language(self) -> str:
         """``python``, ``cpp``, ``rust``, or empty where the syntax is not read."""
-        return LANGUAGES.get(self.suffix, "")
+        return "" if self.is_made else LANGUAGES.get(self.suffix, "")
 
-    @property
+    @cached_property
+    def is_made(self) -> bool:
+        """Whether a program wrote it, by its own first lines."""
+        return self.suffix in LANGUAGES and _MADE.search(self.text, 0, _FIRST) is not None
+
+    @cached_property
     def suffix(self) -> str:
         """The end of the name, such as ``.py``; of ``.env`` it is ``.env``."""
         name = self.path.rpartition("/")[2]
@@ -72,6 +90,18 @@ class File:
         """Return the place of a line, counted from 1."""
         return f"{self.path}:{line}"
 
+    def is_test(self, line: int) -> bool:
+        """Say whether a line is of a test, by its folder, its file, or the module of tests of Rust that it is in."""
+        return TESTS.search(self.path) is not None or any(line in part for part in self._tests_within)
+
+    @cached_property
+    def _tests_within(self) -> tuple[range, ...]:
+        found = _WITHIN.finditer(self.text) if self.suffix == ".rs" else ()
+        return tuple(
+            range(self.text.count("\n", 0, each.start()) + 1, self.text.count("\n", 0, each.end()) + 2)
+            for each in found
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Tree:
@@ -83,8 +113,8 @@ class Tree:
     files : tuple of File
         By path.
     settings : mapping of str to tuple of str
-        What ``[source]`` of review.toml lists: `hot_path`, `config`, `docs`, `diagrams`; a key that it does not
-        have is not there.
+        What ``[source]`` of review.toml lists: `hot_path`, `config`, `docs`, `diagrams`, `reports`; a key that it does
+        not have is not there.
     notes : tuple of str
         What was not read, and why.
     """
@@ -155,6 +185,10 @@ def read_tree(folder: Path) -> Tree:
             left.setdefault(why, []).append(name)
         else:
             files.append(File(name, text))
+            if files[-1].language and TESTS.search(name):
+                left.setdefault("are tests, not the bot", []).append(name)
+            if files[-1].is_made:
+                left.setdefault("were written by a program", []).append(name)
             if path.suffix.lower() in UNREAD:
                 left.setdefault("are in a language whose syntax is not read", []).append(name)
     files.sort(key=lambda file: file.path)

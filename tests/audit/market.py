@@ -137,23 +137,28 @@ class _Replay:
 
     def _stand(self, snapshot: Update, depth: int | None) -> None:
         """A snapshot stands at its seq: what was sent later and came first is applied after it."""
-        later = [
-            update
-            for update in self.kept
-            if None not in (update.seq, snapshot.seq)
-            and update.seq > snapshot.seq
-            and (None in (update.ts_exchange, snapshot.ts_exchange) or update.ts_exchange >= snapshot.ts_exchange)
-        ]
+        later = [update for update in self.kept if None not in (update.seq, snapshot.seq) and update.seq > snapshot.seq]
+        was_intact = self.intact
         self.sides = {"bid": {}, "ask": {}}
         self.kept = [snapshot]
         self.intact = self.is_first = True
         self._apply(snapshot, depth)
         for update in later:
+            both = None not in (update.ts_exchange, snapshot.ts_exchange)
+            if both and update.ts_exchange < snapshot.ts_exchange and (was_intact or not self._chains(update)):
+                continue  # of a numbering before the snapshot's, unless it follows what a gap kept out
             if update.kind == "snapshot":
                 self._stand(update, depth)
             else:
                 self._follow(update, depth)
         self.heard = self.now
+
+    def _chains(self, update: Update) -> bool:
+        """Whether a delta follows the book, or overlaps its snapshot."""
+        if update.kind == "snapshot" or self.seq is None:
+            return False
+        prev_seq = update.seq - 1 if update.prev_seq is None else update.prev_seq
+        return prev_seq == self.seq or (self.is_first and prev_seq <= self.seq < update.seq)
 
     def _follow(self, delta: Update, depth: int | None) -> None:
         if delta.seq is None or (self.seq is None and self.intact):
@@ -162,10 +167,8 @@ class _Replay:
         if not self.intact:
             self.kept.append(delta)
             return
-        prev_seq = delta.seq - 1 if delta.prev_seq is None else delta.prev_seq
-        overlaps = self.is_first and prev_seq <= self.seq < delta.seq
         self.venue.chained += 1
-        if prev_seq == self.seq or overlaps:
+        if self._chains(delta):
             if delta.seq < self.seq:
                 self.kept = []
             self.kept.append(delta)

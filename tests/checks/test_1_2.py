@@ -281,6 +281,39 @@ def test_what_is_not_stated_is_not_judged(tmp_path: Path) -> None:
     assert any("states no resync_timeout_ms" in note for note in seen.notes)
 
 
+SHORT = ("5 e1 buy 230 100 symbol=S fee=0.23 fee_asset=BTC", "7 e2 sell 230 100 symbol=S")
+LEFT = ("6 229.77 symbol=S", "8 0 symbol=S")
+
+
+def test_a_spot_position_that_its_fills_make_short_did_not_open_at_0(tmp_path: Path) -> None:
+    # 230 - 0.23 = 229.77 are there when 230 are sold
+    write(tmp_path, case("1.2.1", "", fills=SHORT, positions=LEFT, pnl=("9 1 0 0 0 1 symbol=S",)))
+    seen = look(tmp_path, "1.2.1", "1.3.1", "2.3.2")
+    assert statuses(seen) == dict.fromkeys(("1.2.1", "1.3.1", "2.3.2"), "not_assessed")
+    assert (seen.findings, seen.errors) == ((), ())
+    note = "S: its fills alone make it short by fills:2, so what it held at the start is not stated and was not 0"
+    assert all(note in item.reason for item in seen.items), [item.reason for item in seen.items]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"positions": ("1 0 symbol=S source=exchange", *LEFT)},
+        {"balances": ("1 BTC 0 0 source=exchange",)},
+        {"positions": (*LEFT, "9 -0.23 symbol=S")},
+        {"balances": ("9 BTC -0.23 0",)},
+    ],
+    ids=["a position stated", "a balance stated", "short on margin", "a coin that is owed"],
+)
+def test_a_spot_position_that_is_stated_or_on_margin_is_judged(
+    more: dict[str, tuple[str, ...]], tmp_path: Path
+) -> None:
+    write(tmp_path, case("1.2.1", "", **{"fills": SHORT, "positions": LEFT, **more}))
+    seen = look(tmp_path, "1.2.1")
+    (finding,) = seen.findings
+    assert "the position of S was 0" in finding.current and "-0.23" in finding.correct
+
+
 def test_a_position_that_nobody_tells_of_is_not_taken_for_flat(tmp_path: Path) -> None:
     write(tmp_path, case("1.2.2", "orders only", "", LIMITS, order_events=("1 submit a qty=11",)))
     seen = look(tmp_path, "1.2.2")

@@ -281,7 +281,7 @@ def test_the_regression_tests_fail_on_the_wrong_sessions_and_pass_on_the_right_o
     for bad in WRONG:
         name = bad.name.replace(" ", "-").replace("*", "all")
         folder = write(tmp_path / name, wrong_tables(bad))
-        for path, text in render(look(folder), {name: folder}).items():
+        for path, text in render(look(folder), {name: folder}, {}).items():
             file = tmp_path / "regression" / name / path
             file.parent.mkdir(parents=True)
             file.write_text(text, encoding="utf-8")

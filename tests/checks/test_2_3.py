@@ -227,6 +227,18 @@ LEGAL = [
                positions=("40 1 avg_px=100.0", "60 1 avg_px=100.0", "200 0")), LAG),
     Odd("off since before, by chance between", "2.3.2", 2,
         tables(fills=("1 a buy 1 100", "2 b buy 4 100"), positions=("1.5 3", "3 3"))),
+    # 1 - 0.001; less 1: -0.001, and what is left out is no part of the sale: dust that is older
+    Odd("dust that the books leave out", "2.3.2", 4,
+        tables(fills=("2 a buy 2 100 symbol=S fee=0.002 fee_asset=BTC", "3 b sell 1 100 symbol=S",
+                      "4 c buy 1 100 symbol=S fee=0.001 fee_asset=BTC", "5 d sell 2 100 symbol=S"),
+               positions=("1 0 symbol=S source=exchange", "2 1.998 symbol=S", "3 0.998 symbol=S", "4 1.997 symbol=S",
+                          "6 0.000 symbol=S"))),
+    Odd("at a quantity of no part", "2.3.2", 2,
+        tables(fills=("1 a buy 4 100", "3 b buy 4 100"), positions=("2 4.0", "4 6.5"))),
+    Odd("where it was before", "2.3.2", 6,
+        tables(fills=tuple(f"{at} e{at} {side} {qty} 100" for at, side, qty in (
+                   (1, "buy", 2), (2, "buy", 3), (3, "buy", 1), (4, "buy", 1), (5, "buy", 1), (6, "sell", 8))),
+               positions=("1.5 2", "2.5 5", "3.5 6", "4.5 7", "5.5 8", "6.5 2"))),
     Odd("an average of another kind", "2.3.2", 1,
         tables(fills=("1 a buy 1 100 symbol=I fee_asset=BTC", "2 b buy 1 200 symbol=I fee_asset=BTC"),
                positions=("3 2 avg_px=150.0 symbol=I",))),

@@ -125,7 +125,7 @@ def test_a_mistake_fails_its_item_alone(tmp_path: Path, bad: Bad) -> None:
 def test_the_regression_tests_fail_on_the_wrong_sessions_and_pass_on_the_right_one(tmp_path: Path) -> None:
     for n, bad in enumerate(WRONG):
         folder = write(tmp_path / f"wrong{n}", bad.tables(), limits=LIMITS)
-        for path, text in render(look(folder), {folder.name: folder}).items():
+        for path, text in render(look(folder), {folder.name: folder}, {}).items():
             file = tmp_path / "regression" / folder.name / path
             file.parent.mkdir(parents=True)
             file.write_text(text, encoding="utf-8")

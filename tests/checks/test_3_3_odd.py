@@ -121,6 +121,13 @@ RIGHT: dict[str, tuple[list[Row], Row, dict[str, Any]]] = {
     "a trade of no quantity": (
         [*THREE, THREE[0] | {"trade_id": "t0", "price": "500", "qty": "0"}], second("vwap", 1011, "110.00000000"), {},
     ),
+    "a trade at a price of 0": (
+        [*THREE, THREE[0] | {"trade_id": "t0", "price": "0"}], second("vwap", 1011, "110.00000000"), {},
+    ),
+    "a window of nothing but a trade at 0": (changed(THREE[:1], price="0"), second("vwap", 1011, ""), {}),
+    "an EMA past a trade at a price of 0": (  # 100, 101.5, 102.75
+        changed(FOUR, 2, price="0"), claim("ema", 800, "102.75000000", span=3), {},
+    ),
     "a window of no quantity": (changed(THREE, qty="0"), second("vwap", 1011, ""), {}),
     "a window in which nothing had arrived": (changed(THREE, ts_local="5000"), second("vwap", 1011, ""), {}),
     "a window of no trade": (changed(THREE, symbol="ETH-PERP"), second("vwap", 1011, ""), {}),
@@ -176,6 +183,11 @@ RIGHT: dict[str, tuple[list[Row], Row, dict[str, Any]]] = {
     "an empty bucket repeats the price": (
         CLOSES, four("0.33166248", end=2500, n=4, ddof=1, periods_per_year=12), {"volatility": "simple"},
     ),
+    # 100, 100, 99, 108.9: returns 0, -0.01, 0.1, mean 0.03; squares 0.0009 + 0.0016 + 0.0049 = 0.0074; / 2 x 37 =
+    # 0.1369, its root 0.37
+    "a trade at a price of 0 is no close": (
+        changed(CLOSES, 3, price="0"), four("0.37000000", ddof=1, periods_per_year=37), {"volatility": "simple"},
+    ),
     # prices that do not move
     "no movement": (changed(CLOSES, price="100"), four("0.00000000", ddof=1), {}),
 }  # fmt: skip
@@ -229,6 +241,14 @@ def test_odd_and_wrong_is_found(tmp_path: Path, name: str) -> None:
     assert seen.errors == ()
 
 
+def test_a_trade_at_a_price_of_0_that_was_counted_is_named(tmp_path: Path) -> None:
+    # (200 + 220 + 130 + 0) / 6 = 91.666...
+    held = [*THREE, THREE[0] | {"trade_id": "t0", "price": "0", "qty": "1"}]
+    seen = look(session(tmp_path / "counted", held, [second("vwap", 1011, "91.66666667")]), "3.3.1")
+    (finding,) = seen.findings
+    assert finding.cause == "trades at a price of 0 were in it"
+
+
 NOT_JUDGED = {
     "no bounds": (THREE, claim("vwap", 1010, "1"), "whose window or params leave it open"),
     "no end": (THREE, claim("vwap", 1010, "1", start=0), "whose window or params leave it open"),
@@ -262,7 +282,6 @@ NOT_JUDGED = {
     "another number of returns than the window's": (CLOSES, four("1", n=2), "leave it open"),
     "too few returns": (CLOSES, four("1", end=1000, ddof=1), "leave it open"),
     "an empty first bucket": (CLOSES[2:], four("1"), "leave it open"),
-    "a price of 0": (changed(CLOSES, 3, price="0"), four("1"), "leave it open"),
     "no periods a year": (CLOSES, four("1", periods_per_year=0), "leave it open"),
     "all symbols together": (
         CLOSES,

@@ -75,6 +75,12 @@ WRONG = [
         "unrealized of X was NaN", "a number", None, "unrealized no number"),
     Bad("beside the P&L", "5.1.3", {"pnl": "60 0", "balances": "60 BTC 1 Infinity"}, "balances:1",
         "value of BTC was NaN or infinite", "a number", None, "total 1, value no number"),
+    Bad("of an order without a fill", "5.1.3",
+        {"order_events": "10 submit a - cum_qty=0 avg_px=nan\n11 ack a - cum_qty=0 avg_px=nan"}, "order_events:1",
+        "avg_px of X was NaN or infinite", "a number, or empty", None, "cum_qty 0, avg_px no number",
+        "the average price of an order without a fill, 0 / 0"),
+    Bad("of an order with one", "5.1.3", {"order_events": "10 fill a - cum_qty=5 avg_px=inf"}, "order_events:1",
+        "avg_px of X was NaN or infinite", "a number", None, "avg_px no number"),
     Bad("a drawdown of no mark", "5.1.3", {"equity": "60 100 0 nan\n70 100 0 -inf"}, "equity:1",
         "drawdown of equity was NaN", "a number", None, "equity:1: equity 100, high_water 0, drawdown no number",
         "a share of a high-water mark that is not there yet"),
@@ -157,6 +163,16 @@ def test_a_harmonic_average_below_0_is_valued_as_its_contract_is(tmp_path: Path)
     (finding,) = look(session(tmp_path, tables, **market), "5.1.4").findings
     assert (finding.impact.amount, finding.impact.currency) == (0.016, "BTC")
     assert finding.cause == "the value was divided by a quantity that is negative for a sale"
+
+
+def test_the_harmonic_average_of_one_fill_is_its_price_to_the_last_digit(tmp_path: Path) -> None:
+    tables = {
+        "fills": "10 e1 sell 4 30000 client_order_id=a",
+        "order_events": "5 submit a -\n10 fill a FILLED side=sell avg_px=-30000 cum_qty=4",
+    }
+    market = {"kind": "inverse", "quote": "USD", "settle": "BTC", "multiplier": "100"}
+    (finding,) = look(session(tmp_path, tables, **market), "5.1.4").findings
+    assert finding.work[1:] == ("(4) / (4/30000) = 30000", "order_events:2 claims -30000: off by -60000")
 
 
 def test_of_several_fills_at_one_time_those_count_that_the_row_knows(tmp_path: Path) -> None:

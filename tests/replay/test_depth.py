@@ -20,9 +20,8 @@ def tape(updates: Iterable[Update], steps: int) -> Tape:
     """Make a tape; each message is one update."""
     step, side, price, qty = zip(*updates, strict=True)
     is_ask, prices = np.array([each == "ask" for each in side]), np.array(price)
-    at, grid = np.array(step, dtype=np.int32), Grid.of(prices)
-    ends = np.append(at[1:] != at[:-1], True)
-    return Tape(grid, at, grid.codes(is_ask, prices), np.arange(len(at)), np.array(qty) > 0, ends, steps)
+    grid, bounds = Grid.of(prices), np.searchsorted(step, np.arange(steps + 1))
+    return Tape(grid, bounds, grid.codes(is_ask, prices), np.arange(len(step)), np.array(qty) > 0, bounds[1:])
 
 
 def sides_of(made: Tape, levels: Any) -> tuple[set[int], set[int]]:
@@ -79,7 +78,8 @@ def test_every_best_price_and_level_is_that_of_the_dictionaries(kind: Kind) -> N
 
 def test_a_book_without_changes_has_no_prices() -> None:
     empty = np.empty(0, dtype=np.int32)
-    made = Tape(Grid.of(empty), empty, empty, empty.astype(np.int64), empty > 0, empty > 0, 3)
+    nothing = np.zeros(4, dtype=np.int64)
+    made = Tape(Grid.of(empty), nothing, empty, empty.astype(np.int64), empty > 0, nothing[1:])
     assert best(made).tolist() == [[NONE] * 3] * 2
     assert not next(states(made, np.array([0]))).any()
 
@@ -103,7 +103,7 @@ def test_a_snapshot_takes_the_book_before_it_away(size: int) -> None:
     old = [(0, "bid", 1 + n, 5) for n in range(size)] + [(1, "ask", size + 9, 5)]
     new = [(2, "bid", 2, 7), (2, "ask", size + 5, 7)]
     made = tape(old + new, 3)
-    after = renewed(made, np.array([0, len(old)]), np.array([0, 2], dtype=np.int32))
+    after = renewed(made, np.array([0, len(old)]), np.array([0, 2]))
     levels = [sides_of(after, each) for each in states(after, after.until(np.array([1, 2])))]
     # one array is yielded twice, so each is read before the next
     assert levels == [(set(range(1, size + 1)), {size + 9}), ({2}, {size + 5})]

@@ -164,6 +164,24 @@ def test_a_snapshot_from_before_the_gap_counts_and_the_next_update_shows_the_gap
     assert (made.valid, made.seq) == (False, 11)
 
 
+def test_a_late_snapshot_of_a_whole_book_takes_what_came_after_it_in_again() -> None:
+    made = book((11, 10, [("bid", 98, 0)]), (12, 11, [("bid", 97, 3)]), (13, 12, [("ask", 101, 9)]))
+    # the venue's book at 11: 98 is gone; 12 and 13 follow it, 11 is in it
+    made.apply("snapshot", 11, None, [("bid", 99, 5), ("ask", 101, 6), ("ask", 102, 7)])
+    assert seen(made) == ([(99, 5), (97, 3)], [(101, 9), (102, 7)], True, 13)
+    made.apply("snapshot", 12, None, [("bid", 99, 5), ("bid", 97, 3), ("ask", 101, 6)])
+    assert seen(made) == ([(99, 5), (97, 3)], [(101, 9)], True, 13)
+
+
+def test_what_came_before_a_gap_or_a_reset_does_not_follow_a_late_snapshot() -> None:
+    made = book((11, 10, []), (12, 11, []), (14, 13, []))
+    made.apply("snapshot", 11, None, START)
+    assert (made.valid, made.seq) == (True, 11)
+    made = book((11, 10, []), (12, 11, []), (5, 12, []), (6, 5, []))
+    made.apply("snapshot", 11, None, START)
+    assert (made.valid, made.seq) == (True, 11)
+
+
 def test_what_waited_before_a_reset_does_not_spoil_the_snapshots_after_it() -> None:
     made = book((900, 899, []), (3, 900, []), (4, 3, []))
     made.apply("snapshot", 4, None, START)
@@ -334,6 +352,7 @@ class Feed(RuleBasedStateMachine):
         if fits:
             self.overlap = self.overlap and end == self.last
             self.last = end
+            self.early.append((start, end))
         return fits
 
     @rule(levels=UPDATE)
