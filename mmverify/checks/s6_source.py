@@ -10,7 +10,7 @@ from mmverify.checks.s6_judged import Fault, bounds_fault, default_fault, unit_f
 from mmverify.source.evidence import Source
 from mmverify.source.parameters import Parameter, number, parameters
 from mmverify.source.rules import Hit, anywhere, rules
-from mmverify.source.secrets import AWAY, history, secrets
+from mmverify.source.secrets import AWAY, declared, history, secrets
 
 _PLACES = 3
 _SECONDS = 20  # for the git history
@@ -82,18 +82,20 @@ def _of_hits(hits: Iterable[Hit]) -> list[Breach]:
 
 def secrets_in_source(source: Source) -> Looked:
     """Look for keys, secrets and tokens in every text of the tree, in what it logs, and in its git history."""
-    out = []
+    out, aside = [], declared(source.tree)
     for file in source.tree.files:
-        for seen in secrets(file.lines, strict=not AWAY.search(file.path)):
+        for seen in secrets(file.lines, strict=not AWAY.search(file.path), aside=aside):
             if AWAY.search(file.path) or not file.is_test(seen.line):
                 out.append(_secret(file.at(seen.line), seen.kind))
     hits = [hit for rule in rules() if rule.item == "6.5" for hit in anywhere(rule, source.graph, source.functions)]
-    old, note = history(source.tree.folder, _SECONDS)
+    old, note = history(source.tree.folder, _SECONDS, aside=aside)
     standing = {(place.key.partition(":")[0], place.was) for place in out}
     for commit, path, kind in old:
         if (path, kind) not in standing:
             out.append(_secret(f"{path}@{commit}", f"{kind}, in the git history"))
     notes = [note] if note else []
+    if aside:
+        notes.append(f".secrets.baseline declares {len(aside)} words to be no secrets; they were left out")
     if any(AWAY.search(file.path) for file in source.tree.files):
         notes.append("below folders of tests, examples and documents only keys of a known make count")
     return Looked(len(source.tree.files), (*out, *_of_hits(hits)), tuple(notes))

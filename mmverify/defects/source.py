@@ -9,7 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from mmverify.defects import Defect, Planted
+from mmverify.defects.words import random_word
 from mmverify.errors import NotExercised, UsageError
+
+_WORD = "{random word}"  # in an edit: where a secret goes
 
 
 class Tree:
@@ -39,14 +42,14 @@ class Tree:
         whole = self._texts.get(path) or (file.read_text(encoding="utf-8") if file.is_file() else "")
         if whole.count(find) != 1:
             raise NotExercised(f"{path} holds {find!r} {whole.count(find)} times; the edit needs it once")
-        self._texts[path] = whole.replace(find, text)
+        self._texts[path] = whole.replace(find, text.replace(_WORD, random_word()))
         return whole[: whole.index(find)].count("\n") + 1
 
     def append(self, path: str, text: str) -> int:
         """Put `text` at the end of a file, new or not, and return its first line."""
         file = self.folder / path
         whole = self._texts.get(path) or (file.read_text(encoding="utf-8") if file.is_file() else "")
-        self._texts[path] = whole + text
+        self._texts[path] = whole + text.replace(_WORD, random_word())
         return whole.count("\n") + 1
 
     def write(self, out: Path) -> None:

@@ -29,7 +29,8 @@ def config_files(tree: Tree) -> tuple[list[File], str]:
     listed = tree.settings.get("config")
     if listed is not None:
         return [tree.by_path[path] for path in listed if path in tree.by_path], ""
-    found = [file for file in tree.files if _is_config(file)]
+    code = {file.path.rpartition(".")[0] for file in tree.code}
+    found = [file for file in tree.files if _is_config(file) and file.path.rpartition(".")[0] not in code]
     if not found:
         return [], "no configuration file was found by its name; list them under [source] config in review.toml"
     return found, f"taken for the configuration, by name: {', '.join(file.path for file in found)}"

@@ -14,8 +14,11 @@ from mmverify.source.tree import Tree
 
 _SHELL = ("bash", "sh", "shell", "console", "zsh", "text", "terminal", "cmd", "powershell", "shellsession")
 _CODE_ENDS = (".py", ".rs", ".cpp", ".hpp", ".cc", ".h", ".md", ".sh", ".toml", ".yaml", ".yml", ".json", ".ipynb")
-_OWN_ENDS = (".py", ".rs", ".cpp", ".hpp", ".md", ".sh", ".ipynb")  # of bare names that nobody makes by hand
-_FREE = re.compile(r"[*<>{}$~]|\.\.\.|^/|://|path/to|your|example\.|^[A-Z_]+$|^-|^\.\./|[^\w./\-]")
+_OWN_ENDS = (".py", ".rs", ".cpp", ".hpp", ".sh", ".ipynb")  # of bare names that nobody makes by hand
+_FREE = re.compile(
+    r"[*<>{}$~]|\.\.\.|^/|://|path/to|your|example\.|^[A-Z_]+$|^-|^\.\./|[^\w./\-]|"
+    r"(?<![A-Za-z])(NAME|STEM|FORMAT|FILE|DIR|ID|PATH|OUT|SESSION|MODULE|VERSION|DATE)(?![A-Za-z])"
+)
 _OTHERS = re.compile(
     r"(?i)\b(python3?|pip3?|docker|git|cargo|cmake|conda|npm|node|poetry|uv|pytest|apt|brew|systemctl|kubectl|curl|"
     r"make|ruff|mypy|jupyter|tmux|screen|gcc|clang|rustup|bazel)\b"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import os
 import re
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mmverify.source.tree import Tree
     from detect_secrets.plugins.base import RegexBasedDetector
 
 #: A line without any of these, in small letters, holds no secret that is looked for.
@@ -86,7 +89,18 @@ def _makes() -> tuple[RegexBasedDetector, ...]:
     return tuple(kind() for kind in kinds if issubclass(kind, RegexBasedDetector) and kind is not RegexBasedDetector)
 
 
-def kind_of(line: str, *, strict: bool = True, after: str = "") -> str:
+def declared(tree: Tree) -> frozenset[str]:
+    """Return the SHA-1 hashes of the words that ``.secrets.baseline`` of detect-secrets declares to be no secrets."""
+    file = tree.by_path.get(".secrets.baseline")
+    try:
+        results = json.loads(file.text)["results"] if file else {}
+        listed = [each for found in results.values() for each in found]
+        return frozenset(each["hashed_secret"] for each in listed if each.get("is_secret") is False)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return frozenset()
+
+
+def kind_of(line: str, *, strict: bool = True, after: str = "", aside: frozenset[str] = frozenset()) -> str:
     """Return what secret a line holds, empty if none.
 
     Parameters
@@ -96,21 +110,31 @@ def kind_of(line: str, *, strict: bool = True, after: str = "") -> str:
         Take a random word beside a name such as ``api_secret`` for one, not only a key of a known make.
     after : str
         The lines behind it, where the body of a private key stands.
+    aside : frozenset of str
+        SHA-1 hashes of words that are declared to be none.
     """
     small = line.lower()
     if not any(hint in small for hint in _HINTS) or _SAID.search(line):
         return ""
     for found in _NAMED.finditer(line) if strict else ():
-        if not _NO_NAME.search(found["name"]) and _is_random(found["value"], quoted=bool(found["quote"])):
+        named = not _NO_NAME.search(found["name"]) and not _is_aside(found["value"], aside)
+        if named and _is_random(found["value"], quoted=bool(found["quote"])):
             return f"a value of {found['name'].strip('.-')}"
-    if strict and (bearer := _BEARER.search(line)) and _is_random(bearer["value"], quoted=True):
+    bearer = _BEARER.search(line) if strict else None
+    if bearer and _is_random(bearer["value"], quoted=True) and not _is_aside(bearer["value"], aside):
         return "a bearer token"
-    if "private key" in small and (pem := _PEM.search(f"{line}\n{after}")) and pem.start() < len(line):
+    pem = _PEM.search(f"{line}\n{after}") if "private key" in small else None
+    if pem and pem.start() < len(line) and not _is_aside(pem[0], aside):
         return "a private key"
     for make in _makes():
-        if any(not _STAND_IN.search(word) for word in make.analyze_string(line)):
+        words = [word for word in make.analyze_string(line) if not _STAND_IN.search(word)]
+        if any(not _is_aside(word, aside) for word in words):
             return f"a {make.secret_type}".replace("a A", "an A")
     return ""
+
+
+def _is_aside(word: str, aside: frozenset[str]) -> bool:
+    return bool(aside) and hashlib.sha1(word.encode(), usedforsecurity=False).hexdigest() in aside
 
 
 def _is_random(word: str, *, quoted: bool) -> bool:
@@ -123,14 +147,16 @@ def _is_random(word: str, *, quoted: bool) -> bool:
     return -sum(n / len(word) * math.log2(n / len(word)) for n in counts.values()) >= _LEAST_BITS
 
 
-def secrets(lines: Sequence[str], *, strict: bool = True) -> Iterator[Secret]:
+def secrets(lines: Sequence[str], *, strict: bool = True, aside: frozenset[str] = frozenset()) -> Iterator[Secret]:
     """Yield the secrets of lines, numbered from 1."""
     for n, line in enumerate(lines, 1):
-        if kind := kind_of(line[:_LONGEST], strict=strict, after="\n".join(lines[n : n + 2])):
+        if kind := kind_of(line[:_LONGEST], strict=strict, after="\n".join(lines[n : n + 2]), aside=aside):
             yield Secret(n, kind)
 
 
-def history(folder: Path, seconds: int) -> tuple[list[tuple[str, str, str]], str]:
+def history(
+    folder: Path, seconds: int, *, aside: frozenset[str] = frozenset()
+) -> tuple[list[tuple[str, str, str]], str]:
     """Return the secrets that lines added in the git history of a folder held.
 
     No program that the repository names is started: no filter, no text conversion, no monitor.
@@ -165,6 +191,6 @@ def history(folder: Path, seconds: int) -> tuple[list[tuple[str, str, str]], str
             added.setdefault((commit, path), []).append(line[1:])
     found = {
         (path, seen.kind): commit
-        for (commit, path), lines in added.items() for seen in secrets(lines, strict=not AWAY.search(path))
+        for (commit, path), lines in added.items() for seen in secrets(lines, strict=not AWAY.search(path), aside=aside)
     }  # fmt: skip
     return [(commit, path, kind) for (path, kind), commit in found.items()], ""

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from mmverify.defects.words import random_word
 from defects.source_detectors import DETECTORS
 
 ROOT = Path(__file__).parents[2]
@@ -37,12 +39,14 @@ def edited(defect: dict[str, Any], out: Path) -> Path:
         path = out / edit["path"]
         if "create" in edit:
             assert not path.exists(), f"{edit['path']} is there already"
-            path.write_text(edit["create"], encoding="utf-8")
+            path.write_text(edit["create"].replace("{random word}", random_word()), encoding="utf-8")
             continue
         before = path.read_text(encoding="utf-8")
         assert before.count(edit["find"]) == 1, f"{edit['path']} holds it {before.count(edit['find'])} times"
         assert edit["find"] != edit["replace"]
-        path.write_text(before.replace(edit["find"], edit["replace"]), encoding="utf-8")
+        path.write_text(
+            before.replace(edit["find"], edit["replace"].replace("{random word}", random_word())), encoding="utf-8"
+        )
     return out
 
 

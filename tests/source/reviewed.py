@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmverify.checks import items
+from mmverify.defects.words import random_word
 from mmverify.review.engine import run_source
 from mmverify.source.evidence import Source, open_source
 from mmverify.source.graph import Graph
@@ -75,13 +76,15 @@ def edited(tree: str, edits: Sequence[Mapping[str, str]], out: Path) -> Path:
         if "create" in edit:
             assert not path.exists(), f"{edit['path']} is there already"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(edit["create"], encoding="utf-8")
+            path.write_text(edit["create"].replace("{random word}", random_word()), encoding="utf-8")
             continue
         before = path.read_text(encoding="utf-8")
         assert before.count(edit["find"]) == 1, (
             f"{edit['path']} holds {edit['find']!r} {before.count(edit['find'])} times"
         )
-        path.write_text(before.replace(edit["find"], edit["replace"]), encoding="utf-8")
+        path.write_text(
+            before.replace(edit["find"], edit["replace"].replace("{random word}", random_word())), encoding="utf-8"
+        )
     return out
 
 
