@@ -11,9 +11,9 @@ from mmverify.source.tree import File, Tree
 
 _ARROWS = re.compile(r"-{1,3}>|={2,}>|-\.+->|--[ox]|<-{1,2}>?|---|~~~")
 _NOT_BOXES = re.compile(
-    r"\s*(flowchart|graph|subgraph|end\b|%%|direction|style|classDef|class |linkStyle|click|title|accTitle|"
+    r"\s*%%|\s*(flowchart|graph|subgraph|end|direction|style|classDef|class|linkStyle|click|title|accTitle|"
     r"sequenceDiagram|participant|actor|note|loop|alt|else|opt|par|activate|deactivate|autonumber|stateDiagram|erDiagram|"
-    r"gantt|pie|journey)"
+    r"gantt|pie|journey)\b"
 )  # fmt: skip
 _SMALL = {"the", "a", "of", "and", "to", "for", "in", "on", "with", "py", "rs", "cpp", "hpp", "h", "mod"}
 #: Words of boxes that stand outside of the bot.

@@ -42,7 +42,7 @@ _STAND_IN = re.compile(
 )
 #: A comment, or a name, that says that what stands beside it is none.
 _SAID = re.compile(r"(?i)(#|//|/\*).*\b(mock|dummy|fake|placeholder|example|invalid|not a real)\b")
-_NO_NAME = re.compile(r"(?i)(^|[_.-])(test|mock|dummy|fake|example|sample)([_.-]|$)")
+_NO_NAME = re.compile(r"(?i)hash|(^|[_.-])(test|mock|dummy|fake|example|sample)([_.-]|$)")
 _REFERENCE = re.compile(r"[a-z_]+(\.[a-z_]+)+|[A-Z][A-Z_]+|[a-z_]+|[A-Za-z]+|[\w]+\(|/.*|\d+")
 #: A word without quotes that is a name of code: ``sha256_of_key``, ``Ed25519PrivateKey``, ``self.key2``.
 _CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|([A-Z][a-z]+\d*)+|\w+(\.\w+)+")
@@ -128,7 +128,7 @@ def kind_of(line: str, *, strict: bool = True, after: str = "", aside: frozenset
         return "a private key"
     for make in _makes():
         words = [word for word in make.analyze_string(line) if not _STAND_IN.search(word)]
-        if any(not _is_aside(word, aside) for word in words):
+        if any(not _is_aside(word if len(word) >= _LEAST_LETTERS else line.strip(), aside) for word in words):
             return f"a {make.secret_type}".replace("a A", "an A")
     return ""
 
