@@ -626,7 +626,7 @@ def _feeds(source: Path, notes: list[str]) -> dict[str, pa.Table]:
             tables[name] = pa.concat_tables([convert(feed, price, size) for feed in feeds])
     if "book" in tables:
         notes.append(
-            "book: the catalog keeps the number of an update, not the one that it follows: no seq, so no gap can be seen"
+            "book: the catalog keeps the number of an update, not the one it follows: no seq, so no gap can be seen"
         )
     for kind in sorted(path.name for path in (source / "catalog" / "data").glob("*")):
         if kind == "quote_tick":

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mmverify.source.tree import Tree
     from detect_secrets.plugins.base import RegexBasedDetector
+
+    from mmverify.source.tree import Tree
 
 #: A line without any of these, in small letters, holds no secret that is looked for.
 _HINTS = (

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from defects.source_detectors import DETECTORS
 
 from mmverify.defects.words import random_word
-from defects.source_detectors import DETECTORS
 
 ROOT = Path(__file__).parents[2]
 BOT = ROOT / "data" / "bot"
