@@ -183,12 +183,6 @@ def held(recording: Recording) -> Callable[[str, int], Fraction]:
     return at
 
 
-def limit(recording: Recording, symbol: str, name: str) -> Fraction | None:
-    """Return a limit of a symbol, None where none is set."""
-    value = recording.settings.get("limits", {}).get(symbol, {}).get(name)
-    return None if value is None else Fraction(str(value))
-
-
 def later(recording: Recording, leg: Leg, until: int) -> Iterator[Mapping[str, str]]:
     """Yield the order events after a leg was sent, up to a time."""
     rows = recording["order_events"]
@@ -198,7 +192,7 @@ def later(recording: Recording, leg: Leg, until: int) -> Iterator[Mapping[str, s
 
 def room(recording: Recording, leg: Leg, position: Fraction) -> Fraction | None:
     """Return what a leg may be for alone, in whole lots, to keep max_position; None where no limit is set."""
-    most = limit(recording, leg.sent["symbol"], "max_position")
+    most = recording.limit(leg.sent["symbol"], "max_position")
     lot = Fraction(recording.instrument(leg.sent["symbol"])["lot_size"])
     filled = Fraction(leg.sent.get("cum_qty") or 0)
     return None if most is None else floor((most + filled - direction(leg.sent) * position) / lot) * lot

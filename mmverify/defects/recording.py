@@ -63,9 +63,22 @@ class Recording:
         """Return a convention as stated, else the default of the contract."""
         return str(self.settings.get("conventions", {}).get(name, default))
 
+    def limit(self, symbol: str, name: str) -> Fraction | None:
+        """Return a limit of a symbol, None where none is set."""
+        value = self.settings.get("limits", {}).get(symbol, {}).get(name)
+        return None if value is None else Fraction(str(value))
+
+    def deadline(self, name: str) -> int:
+        """Return a time of ``[timing]`` that is stated in milliseconds, 0 where none is set. [ns]"""
+        return round(Fraction(str(self.settings.get("timing", {}).get(name) or 0)) * 1_000_000)
+
     def instrument(self, symbol: str) -> Mapping[str, str]:
         """Return the row of a symbol's instrument."""
         return next(row for row in self["instruments"] if row["symbol"] == symbol)
+
+    def lot(self, symbol: str) -> Fraction:
+        """Return the lot of a symbol."""
+        return Fraction(self.instrument(symbol)["lot_size"])
 
     # Editing
 

@@ -17,7 +17,6 @@ from mmverify.defects.orders import (
     decisions,
     direction,
     held,
-    limit,
     middle,
     ticks,
     unfilled,
@@ -77,7 +76,7 @@ def _reskew(recording: Recording, chosen: Callable[[Fraction], bool], skew: Call
     """Give the widest quote of a chosen position, as a share of its limit, another skew at the same centre."""
     at, found = held(recording), []
     for quote in _two_sided(recording):
-        most = limit(recording, quote["symbol"], "max_position")
+        most = recording.limit(quote["symbol"], "max_position")
         share = at(quote["symbol"], int(quote["ts_local"])) / most if most else Fraction(0)
         if Fraction(quote.get("skew") or 0) * share < 0 and chosen(share):
             found.append(quote)

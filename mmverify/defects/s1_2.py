@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 from mmverify.defects import Planted, benign, defect
-from mmverify.defects.orders import SENT, Leg, direction, held, later, limit, middle, room, unfilled, walk
+from mmverify.defects.orders import SENT, Leg, direction, held, later, middle, room, unfilled, walk
 from mmverify.defects.rebook import Rates, rebook
 from mmverify.defects.recording import Recording, Row, first, shift, text
 from mmverify.errors import NotExercised
@@ -378,7 +378,7 @@ def _others(leg: Leg, live: Mapping[str, Mapping[str, str]]) -> dict[str, Mappin
 def _most(recording: Recording, leg: Leg) -> Fraction:
     """Return what an order may be for, whatever the position: by max_order_qty and the instrument."""
     symbol = leg.sent["symbol"]
-    limits = [limit(recording, symbol, name) for name in ("max_order_qty", "max_position")]
+    limits = [recording.limit(symbol, name) for name in ("max_order_qty", "max_position")]
     limits.append(Fraction(recording.instrument(symbol).get("max_qty") or 10**18))
     return min(each for each in limits if each is not None)
 

@@ -12,7 +12,7 @@ from math import ceil
 from typing import Any
 
 from mmverify.defects import Planted, benign, defect
-from mmverify.defects.orders import SENT, Leg, books, direction, held, later, limit, middle, room, unfilled, walk
+from mmverify.defects.orders import SENT, Leg, books, direction, held, later, middle, room, unfilled, walk
 from mmverify.defects.recording import Recording, Row, first, text
 from mmverify.errors import NotExercised
 
@@ -102,7 +102,7 @@ def stop_fires_a_tick_early(recording: Recording) -> Planted:
 def stop_passed_without_firing(recording: Recording) -> Planted:
     """One stop stays armed while the price goes through it."""
     rows, found = recording.edit("stops"), []
-    patience = _timing(recording, "ack_timeout_ms") + _timing(recording, "claim_lag_ms")
+    patience = recording.deadline("ack_timeout_ms") + recording.deadline("claim_lag_ms")
     armed = {row["stop_id"]: row for row in rows if row["event"] == "arm"}
     for row in rows:
         if row["event"] == "disarm" and row["stop_id"] in armed:
@@ -118,7 +118,7 @@ def stop_passed_without_firing(recording: Recording) -> Planted:
 @defect("1.4.2", "deep")
 def order_of_a_stop_never_sent(recording: Recording) -> Planted:
     """One stop of a long position fires, and no order follows."""
-    patience = _timing(recording, "ack_timeout_ms")
+    patience = recording.deadline("ack_timeout_ms")
     at, sent = held(recording), _submits(recording, "sell")
     kind, rows = recording.convention("stop_price", "mark"), recording.edit("stops")
     falls = []
@@ -167,11 +167,6 @@ def _submits(recording: Recording, side: str) -> dict[str, list[int]]:
         if row["event"] == "submit" and row["side"] == side:
             found[row["symbol"]].append(int(row["ts_local"]))
     return found
-
-
-def _timing(recording: Recording, name: str) -> int:
-    """Return a deadline, 0 where none is set. [ns]"""
-    return round(Fraction(str(recording.settings.get("timing", {}).get(name) or 0)) * MILLISECOND)
 
 
 # 1.4.3
@@ -232,7 +227,7 @@ def _is_like(row: Mapping[str, str], sent: Mapping[str, str]) -> bool:
 
 def _may_be(recording: Recording, leg: Leg, qty: Fraction) -> bool:
     """Whether an order may be larger, and so large by its own limits."""
-    most = limit(recording, leg.sent["symbol"], "max_order_qty")
+    most = recording.limit(leg.sent["symbol"], "max_order_qty")
     is_plain = leg.sent.get("reduce_only") != "true"
     return is_plain and Fraction(leg.sent["qty"]) < qty and (most is None or qty <= most)
 
@@ -287,7 +282,7 @@ def one_more_order_after_the_trip(recording: Recording) -> Planted:
 @defect("1.4.4", "deep", also="2.4.3 2.4.4")
 def order_left_resting_by_a_halt(recording: Recording) -> Planted:
     """One order is cancelled too late after a trip that halts."""
-    late, rows = _timing(recording, "cancel_timeout_ms") + SECOND, recording.edit("order_events")
+    late, rows = recording.deadline("cancel_timeout_ms") + SECOND, recording.edit("order_events")
     after: dict[str, list[Row]] = defaultdict(list)
     for trip in reversed(_trips(recording)):
         ts = int(trip["ts_local"])

@@ -44,9 +44,13 @@ def one_close_is_sent_as_its_opposite(recording: Recording) -> Planted:
 @defect("2.1.2", "gross")
 def size_not_cut_to_the_lot(recording: Recording) -> Planted:
     """The quantity is sent as it was computed, half a lot off the grid; shown on the orders that never traded."""
-    found = [life for life in unfilled(recording) if min(number(row, "qty") for row in life) > _lot(recording, life)]
+    found = [
+        life
+        for life in unfilled(recording)
+        if min(number(row, "qty") for row in life) > recording.lot(life[0]["symbol"])
+    ]
     for life in some(found):
-        lot = _lot(recording, life)
+        lot = recording.lot(life[0]["symbol"])
         digits = recording.instrument(life[0]["symbol"])["lot_size"] + ("0" if lot.denominator > 1 else ".0")
         _resize(life, -lot / 2, digits)
     return recording.planted()
@@ -67,9 +71,9 @@ def max_order_qty_is_never_read(recording: Recording) -> Planted:
 @defect("2.1.2", "deep")
 def one_lot_below_the_minimum(recording: Recording) -> Planted:
     """An order is one lot smaller than the least that the venue takes: above was meant, at or above was not checked."""
-    found = [life for life in _unchanged(recording) if _least(recording, life) > _lot(recording, life)]
+    found = [life for life in _unchanged(recording) if _least(recording, life) > recording.lot(life[0]["symbol"])]
     life = one(found, at=0.5)
-    _resize(life, _least(recording, life) - _lot(recording, life) - number(life[0], "qty"), life[0]["qty"])
+    _resize(life, _least(recording, life) - recording.lot(life[0]["symbol"]) - number(life[0], "qty"), life[0]["qty"])
     return recording.planted()
 
 
@@ -87,7 +91,7 @@ def notional_below_the_minimum(recording: Recording) -> Planted:
     found = []
     for life in _unchanged(recording):
         market, price = recording.instrument(life[0]["symbol"]), number(life[0], "price")
-        least, lot = number(market, "min_notional"), _lot(recording, life)
+        least, lot = number(market, "min_notional"), recording.lot(life[0]["symbol"])
         if not least or not price or market["kind"] == "inverse" or life[0].get("reduce_only") == "true":
             continue
         qty = (least / price / (number(market, "multiplier") or 1) // lot) * lot
@@ -284,10 +288,6 @@ def time_in_force_in_other_letters(recording: Recording) -> Planted:
 def _unchanged(recording: Recording) -> list[Life]:
     """Return the orders that never traded and were never to be replaced."""
     return [life for life in unfilled(recording) if not events(life, "replace_request") and number(life[0], "qty")]
-
-
-def _lot(recording: Recording, life: Life) -> Fraction:
-    return number(recording.instrument(life[0]["symbol"]), "lot_size")
 
 
 def _least(recording: Recording, life: Life) -> Fraction:

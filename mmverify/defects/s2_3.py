@@ -107,10 +107,14 @@ def position_in_the_middle_of_a_fill(recording: Recording) -> Planted:
         own = [row for row in rows if row["symbol"] == symbol and row["source"] == "bot"]
         found += [(was, row) for was, row in pairwise(own) if (symbol, row["ts_local"]) in fills]
     was, row = one(
-        [(was, row) for was, row in found if abs(number(row, "qty") - number(was, "qty")) > _lot(recording, row)],
+        [
+            (was, row)
+            for was, row in found
+            if abs(number(row, "qty") - number(was, "qty")) > recording.lot(row["symbol"])
+        ],
         at=0.6,
     )
-    half = (number(row, "qty") - number(was, "qty")) / 2 // _lot(recording, row) * _lot(recording, row)
+    half = (number(row, "qty") - number(was, "qty")) / 2 // recording.lot(row["symbol"]) * recording.lot(row["symbol"])
     rows.insert([each is row for each in rows].index(True), {**row, "qty": text(number(was, "qty") + half, row["qty"])})
     return recording.planted()
 
@@ -259,10 +263,6 @@ def _followed(recording: Recording) -> list[tuple[Report, Row]]:
             between = [row for row in trades if ts(was) < int(row["ts_local"]) < ts(claim)]
             out += [(between[-1], claim)] if between and claim.get("unrealized") else []
     return out
-
-
-def _lot(recording: Recording, row: Report) -> Fraction:
-    return Fraction(recording.instrument(row["symbol"])["lot_size"])
 
 
 # --- the order of fills -----------------------------------------------------------------------------------------------

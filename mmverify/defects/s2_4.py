@@ -138,7 +138,7 @@ def cancelled_orders_make_room(recording: Recording) -> Planted:
 def one_lot_of_a_cancelled_order_forgotten(recording: Recording) -> Planted:
     """An order passes max_position by one lot if the one that is being cancelled fills."""
     request, _, room = one(list(_rooms(recording)), at=0.6)
-    _send_into(recording, request, room + _lot(recording, request))
+    _send_into(recording, request, room + recording.lot(request["symbol"]))
     return recording.planted()
 
 
@@ -268,7 +268,7 @@ def _rooms(recording: Recording) -> Iterator[tuple[Row, Fraction, Fraction]]:
                 continue
             same = [each for each in every if each[0]["symbol"] == symbol and each[0]["side"] == request["side"]]
             leaves = [_leaves(each, ts(request)) for each in same]
-            lot, way = _lot(recording, request), 1 if request["side"] == "buy" else -1
+            lot, way = recording.lot(request["symbol"]), 1 if request["side"] == "buy" else -1
             free = (_limit(recording, request) - way * _position(recording, symbol, ts(request))) // lot * lot
             most = free - sum(qty for qty, going in leaves if not going)
             rest = free - sum(qty for qty, _ in leaves)
@@ -291,12 +291,12 @@ def _position(recording: Recording, symbol: str, at: int) -> Fraction:
 
 
 def _limit(recording: Recording, row: Row) -> Fraction:
-    return Fraction(str(recording.settings.get("limits", {}).get(row["symbol"], {}).get("max_position", 0)))
+    return recording.limit(row["symbol"], "max_position") or Fraction(0)
 
 
 def _most(recording: Recording, row: Row) -> Fraction:
-    own = recording.settings.get("limits", {}).get(row["symbol"], {}).get("max_order_qty")
-    return Fraction(str(own)) if own is not None else _limit(recording, row)
+    own = recording.limit(row["symbol"], "max_order_qty")
+    return own if own is not None else _limit(recording, row)
 
 
 def _least(recording: Recording, row: Row) -> Fraction:
@@ -304,10 +304,6 @@ def _least(recording: Recording, row: Row) -> Fraction:
     price, multiplier = number(row, "price") or 1, Fraction(market.get("multiplier") or 1)
     worth = Fraction(1) if market["kind"] == "inverse" else price
     return max(Fraction(market.get("min_qty") or 0), Fraction(market.get("min_notional") or 0) / worth / multiplier)
-
-
-def _lot(recording: Recording, row: Row) -> Fraction:
-    return Fraction(recording.instrument(row["symbol"])["lot_size"])
 
 
 def _send_into(recording: Recording, request: Row, qty: Fraction) -> None:

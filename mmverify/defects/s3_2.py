@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mmverify.defects import Planted, benign, defect
 from mmverify.defects.recording import Recording, first
-from mmverify.defects.windows import Trade, Window, misjudge
+from mmverify.defects.windows import Trade, Window, by_arrival, misjudge
 from mmverify.errors import NotExercised
 
 _TURNED = {"buy": "sell", "sell": "buy"}
@@ -63,7 +63,7 @@ def late_trades_dropped(recording: Recording) -> Planted:
 @defect("3.2.3", "deep", also="3.3.1 4.1.2")
 def late_trade_in_the_window_of_its_arrival(recording: Recording) -> Planted:
     """One VWAP is over the trades that arrived in its window, not over those that happened in it."""
-    return misjudge(recording, ["vwap"], _by_arrival, last=True)
+    return misjudge(recording, ["vwap"], by_arrival, last=True)
 
 
 @defect("3.2.4", "gross")
@@ -118,10 +118,6 @@ def _without_late(window: Window) -> Sequence[Trade]:
             kept.append(trade)
         newest = max(newest, trade.ts_exchange)
     return kept
-
-
-def _by_arrival(window: Window) -> Sequence[Trade]:
-    return [trade for trade in window.arrived if window.start <= trade.ts_local < window.end]
 
 
 def _unseen_by_claims(recording: Recording) -> list[int]:

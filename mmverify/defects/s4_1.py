@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from mmverify.defects import Planted, benign, defect
 from mmverify.defects.recording import Recording, first
-from mmverify.defects.windows import Trade, Window, misjudge
+from mmverify.defects.windows import Trade, Window, by_arrival, misjudge
 from mmverify.errors import NotExercised
 
 _HOUR, _MS = 3600 * 10**9, 10**6
@@ -55,7 +55,7 @@ def one_mark_from_the_future(recording: Recording) -> Planted:
 @defect("4.1.2", "deep", also="3.2.3 3.3.1")
 def window_cut_by_the_local_clock(recording: Recording) -> Planted:
     """One VWAP takes its window by the time of arrival, late in the session."""
-    return misjudge(recording, ["vwap"], _by_arrival, last=True)
+    return misjudge(recording, ["vwap"], by_arrival, last=True)
 
 
 @defect("4.1.3", "gross", also="3.2.2")
@@ -159,10 +159,6 @@ def _each(recording: Recording, table: str, columns: Sequence[str], changed: Cal
 def _iso(ts: int) -> str:
     whole = datetime.fromtimestamp(ts // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return f"{whole}.{ts % 10**9:09d}"
-
-
-def _by_arrival(window: Window) -> Sequence[Trade]:
-    return [trade for trade in window.arrived if window.start <= trade.ts_local < window.end]
 
 
 def _closed(window: Window) -> Sequence[Trade]:

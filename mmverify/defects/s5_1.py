@@ -8,7 +8,7 @@ from math import ceil
 
 from mmverify.defects import Planted, benign, defect
 from mmverify.defects.lives import REQUESTS, Life, events, lives, number, one, put, refused, some, ts, unfilled
-from mmverify.defects.orders import held, limit
+from mmverify.defects.orders import held
 from mmverify.defects.recording import Recording, Row, text
 from mmverify.errors import NotExercised
 
@@ -100,14 +100,14 @@ def _at_limit(recording: Recording) -> list[tuple[str, int, Fraction]]:
         for row in own:
             start, position = int(row["ts_local"]), Fraction(row["qty"])
             is_still = not any(start < at < start + SECOND // 10 for at in times)
-            if is_still and abs(position) == limit(recording, symbol, "max_position"):
+            if is_still and abs(position) == recording.limit(symbol, "max_position"):
                 out.append((symbol, start + SECOND // 20, position))
     return sorted(out, key=lambda each: each[1])
 
 
 def _block(recording: Recording, symbol: str, at: int, side: str, position: Fraction) -> None:
     rows = recording.edit("risk_events")
-    most = limit(recording, symbol, "max_position")
+    most = recording.limit(symbol, "max_position")
     if most is None:
         raise NotExercised("the session has no max_position")
     like = recording.instrument(symbol)["lot_size"]

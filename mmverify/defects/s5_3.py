@@ -20,7 +20,7 @@ FORCED = ("liquidation", "adl")
 @defect("5.3.1", "gross", also="2.2.2", like="freqtrade/freqtrade#1535")
 def cancels_of_the_venue_are_not_read(recording: Recording) -> Planted:
     """What the venue cancels stays open for the bot until a query, long after, finds that it is gone."""
-    rows, late = recording.edit("order_events"), _timing(recording, "ack_timeout_ms") + 1000 * MILLISECOND
+    rows, late = recording.edit("order_events"), recording.deadline("ack_timeout_ms") + 1000 * MILLISECOND
     for life in some([life for life in _cancelled(recording) if ts(life[-1]) + late < ts(rows[-1])]):
         row = life[-1]
         found = {"event": "reconcile", "origin": "bot", "reason": ""}
@@ -54,11 +54,6 @@ def _cancelled(recording: Recording) -> list[Life]:
     """Return the orders whose last event is that the venue cancelled them."""
     found = [life for life in lives(recording) if len(life) > 1 and life[-1]["event"] == "exchange_cancel"]
     return [life for life in found if life[-2].get("state") in ("NEW", "PARTIALLY_FILLED")]
-
-
-def _timing(recording: Recording, name: str) -> int:
-    """Return a deadline, 0 where none is set. [ns]"""
-    return round(Fraction(str(recording.settings.get("timing", {}).get(name) or 0)) * MILLISECOND)
 
 
 # --- 5.3.2 ------------------------------------------------------------------------------------------------------------
@@ -242,7 +237,7 @@ def _limited(recording: Recording) -> list[tuple[Row, int, int]]:
     out = []
     for row in recording.edit("requests"):
         if row.get("status") in ("429", "418") and row.get("retry_after_ms"):
-            start = int(row.get("ts_response") or ts(row) + _timing(recording, "max_clock_skew_ms"))
+            start = int(row.get("ts_response") or ts(row) + recording.deadline("max_clock_skew_ms"))
             wait = round(number(row, "retry_after_ms") * MILLISECOND)
             out.append((row, start, (start if row.get("ts_response") else ts(row)) + wait))
     return out
@@ -302,7 +297,7 @@ def _rests(recording: Recording, life: Life) -> bool:
     """Whether an order rests for ack_timeout_ms once it is acknowledged, and nothing trips meanwhile."""
     if [row["event"] for row in life[:2]] != ["submit", "ack"]:
         return False
-    wait = _timing(recording, "ack_timeout_ms")
+    wait = recording.deadline("ack_timeout_ms")
     start, end = ts(life[1]), ts(life[1]) + wait + 20 * MILLISECOND
     trips = [ts(row) for row in recording["risk_events"] if row["event"] == "trip"]
     is_quiet = not any(start <= at <= end for at in trips)

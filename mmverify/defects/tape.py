@@ -205,15 +205,10 @@ def _market(recording: Recording, symbol: str) -> tuple[Mapping[str, str], str, 
     return row, settle, Fraction(row.get("multiplier") or 1)
 
 
-def _limit(recording: Recording, symbol: str, name: str) -> Fraction | None:
-    value = recording.settings.get("limits", {}).get(symbol, {}).get(name)
-    return None if value is None else Fraction(str(value))
-
-
 def _order(recording: Recording, symbol: str) -> Fraction:
     """Return the size of an order: the largest that is allowed, else the largest fill, else one unit."""
     fills = [Fraction(row["qty"]) for row in recording["fills"] if row["symbol"] == symbol]
-    return _limit(recording, symbol, "max_order_qty") or max(fills, default=Fraction(1))
+    return recording.limit(symbol, "max_order_qty") or max(fills, default=Fraction(1))
 
 
 def _between(recording: Recording, symbol: str, was: Fraction, now: Fraction) -> Fraction:
@@ -235,7 +230,7 @@ def _risk_cost(recording: Recording, wrong: Sequence[tuple[Claim, Decimal | None
     found = []
     for each, (claimed, right) in _furthest(wrong):
         row, settle, multiplier = _market(recording, each.symbol)
-        size = (_limit(recording, each.symbol, "max_position") or _order(recording, each.symbol)) * multiplier
+        size = (recording.limit(each.symbol, "max_position") or _order(recording, each.symbol)) * multiplier
         price = Fraction(each.window[-1].price)
         daily = Fraction((DAY / (each.params["period_ns"] * float(each.per_year))) ** 0.5)
         worth = size / price if row["kind"] == "inverse" else size * price

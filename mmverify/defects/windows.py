@@ -58,6 +58,11 @@ def windows(recording: Recording, *names: str) -> Iterator[Window]:
             yield Window(place, row, [trade for trade in tapes.get(row["symbol"], ()) if trade.ts_local <= ts])
 
 
+def by_arrival(window: Window) -> Sequence[Trade]:
+    """Return the trades that arrived in a window, whenever they were made."""
+    return [trade for trade in window.arrived if window.start <= trade.ts_local < window.end]
+
+
 def misjudge(
     recording: Recording, names: Sequence[str], taken: Callable[[Window], Sequence[Trade]], *, last: bool = False
 ) -> Planted:
