@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from audit import audit
+
 from mmverify.defects import Defect
 from mmverify.defects.recording import Recording
 from mmverify.errors import NotExercised
+from mmverify.review.engine import review
 from mmverify.review.results import Assessment
+from mmverify.session import open_session
 from mmverify.simulate import simulate
 
 
@@ -35,3 +39,20 @@ def planted(chosen: Defect, recordings: Mapping[str, Recording], folder: Path, n
             continue
         copy.write(folder / name)
         yield folder / name
+
+
+def fails_its_item(chosen: Defect, folders: Iterable[Path], focus: str, items: Iterable[str]) -> None:
+    """Hold sessions with a mistake to its item, to what may follow from it, and to the slow detectors of a section."""
+    seen = [(folder, failed(review([open_session(folder)], focus=[focus]))) for folder in folders]
+    assert seen
+    for folder, found in seen:
+        assert chosen.item in found
+        assert found <= {chosen.item, *chosen.consequences}
+        assert found == {item for item, slow in audit(folder, items).items() if slow.violations}
+
+
+def fails_nothing(folders: Iterable[Path], focus: str) -> None:
+    """Hold sessions with an oddity to no finding."""
+    seen = [failed(review([open_session(folder)], focus=[focus])) for folder in folders]
+    assert seen
+    assert seen == [set()] * len(seen)
