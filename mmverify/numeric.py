@@ -41,6 +41,14 @@ def narrow(ints: Sequence[int] | Ints) -> Ints:
         return np.asarray(ints, dtype=object)
 
 
+def scaled_floats(ints: Ints, scale: int) -> NDArray[np.float64]:
+    """Return ``ints / 10**scale`` as float64, off by 1.5 ulp at most."""
+    if ints.dtype == object or scale > _EXACT_POWER:
+        unit = 10**scale
+        return np.array([value / unit for value in ints.tolist()], dtype=np.float64)
+    return np.asarray(ints, dtype=np.float64) / float(10**scale)
+
+
 def times_power_of_ten(ints: Ints, power: int) -> Ints:
     """Return ``ints * 10**power`` exactly, widened to Python integers where int64 would wrap.
 
@@ -116,11 +124,7 @@ class Decimals:
 
     def floats(self) -> NDArray[np.float64]:
         """Return each row as float64, off by 1.5 ulp at most, NaN where there is no number."""
-        if self.ints.dtype == object or self.scale > _EXACT_POWER:
-            unit = 10**self.scale
-            out = np.array([value / unit for value in self.ints.tolist()], dtype=np.float64)
-        else:
-            out = np.asarray(self.ints, dtype=np.float64) / float(10**self.scale)
+        out = scaled_floats(self.ints, self.scale)
         out[~self.known] = np.nan
         return out
 

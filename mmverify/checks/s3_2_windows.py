@@ -20,7 +20,7 @@ from mmverify.checks.known import Rows, Times
 from mmverify.checks.signals import Claim, Value, agrees
 from mmverify.checks.signalwork import price_money, vwap_work
 from mmverify.checks.tape import Tape, tape
-from mmverify.numeric import Mask, decimal_text
+from mmverify.numeric import decimal_text
 from mmverify.session.load import Session
 
 _SHOWN = 5
@@ -111,14 +111,20 @@ def _value(claim: Claim, volume: int, turnover: int) -> Value:
 
 @lru_cache(maxsize=16)
 def _repeated(held: Tape) -> Rows:
-    """Return how many trades before each place have the time of the one in front of them."""
-    return np.append(0, np.cumsum(np.append(False, held.times[1:] == held.times[:-1])[: len(held.times)]))
+    """Return the places of the trades that have the time of the one in front of them."""
+    return np.flatnonzero(held.times[1:] == held.times[:-1]) + 1
+
+
+def _within(places: Rows, low: int, high: int) -> Rows:
+    """Return those of some places, which are rising, that are in a slice."""
+    begin, end = np.searchsorted(places, [low, high]).tolist()
+    return places[begin:end]
 
 
 def _has_ties(claim: Claim, cut: int) -> bool:
     low, high = claim.window
-    held, count = claim.tape, _repeated(claim.tape)
-    if high - low < 2 or count[high] == count[low + 1]:
+    held = claim.tape
+    if not _within(_repeated(held), low + 1, high).size:
         return False
     if held.count(low, high, cut) == high - low:
         return True
@@ -168,48 +174,44 @@ def _tie_work(loss: Loss) -> Iterator[str]:
 
 
 @lru_cache(maxsize=16)
-def _late(session: Session, symbol: str) -> tuple[Mask, Mask]:
-    """Return which trades of the signals came after one of a later ts_exchange: after any, after one of theirs."""
-    held, every = tape(session, symbol), tape(session, symbol, unused=True)
-    rows = every.rows[_overtaken(every)]
+def _late(session: Session, symbol: str) -> tuple[Rows, Rows]:
+    """Return the trades of the signals that came after one of a later ts_exchange: after any, after one of theirs."""
+    held, every = tape(session, symbol), tape(session, symbol, "unused")
+    own = _overtaken(held)
+    if every is held:
+        return own, own
     late = np.zeros(len(session.table("trades", "symbol")), dtype=bool)
-    late[rows] = True
-    return late[held.rows], _overtaken(held)
+    late[every.rows[_overtaken(every)]] = True
+    return np.flatnonzero(late[held.rows]), own
 
 
-def _overtaken(held: Tape) -> Mask:
-    """Return which trades came after one of a later time; by place."""
-    times = np.empty(len(held.times), dtype=np.int64)
-    times[held.rank] = held.times
-    return np.asarray((np.maximum.accumulate(times) > times)[held.rank])
-
-
-@lru_cache(maxsize=16)
-def _late_counts(session: Session, symbol: str) -> Rows:
-    return np.append(0, np.cumsum(_late(session, symbol)[0]))
+def _overtaken(held: Tape) -> Rows:
+    """Return the places of the trades that came after one of a later time, rising."""
+    times = held.times[held.by_arrival]
+    return np.sort(held.by_arrival[np.maximum.accumulate(times) > times])
 
 
 def _has_late(claim: Claim, cut: int) -> bool:
     """Say whether a trade of the window came late: after a newer one, or after the window had ended."""
     low, high = claim.window
-    held, count = claim.tape, _late_counts(claim.session, claim.symbol)
+    held, late = claim.tape, _within(_late(claim.session, claim.symbol)[0], low, high)
     in_time = int(held.arrived.times.searchsorted(claim.end or 0, side="left"))
     known = held.count(low, high, cut)
     if known > held.count(low, high, min(in_time, cut)):
         return True
-    if count[high] == count[low] or known == high - low:
-        return bool(count[high] > count[low])
-    return bool(_late(claim.session, claim.symbol)[0][held.places(low, high, cut)].any())
+    if not late.size or known == high - low:
+        return late.size > 0
+    return bool(np.isin(held.places(low, high, cut), late).any())
 
 
 def cut_short(claim: Claim, cut: int) -> Iterator[tuple[str, Rows, Rows]]:
     """Yield what is lost where late trades are dropped, and what besides is gained where the window is by arrival."""
     held, none = claim.tape, np.empty(0, dtype=np.int64)
     places = held.places(*claim.window, cut)
-    of_all, of_own = _late(claim.session, claim.symbol)
     after_end = held.arrived.times[held.rank[places]] >= (claim.end or 0)
-    for mask in (of_all[places], of_own[places]):
-        yield "trades that came after a newer one were left out", places[mask], none
+    for late in _late(claim.session, claim.symbol):
+        lost = np.intersect1d(places, _within(late, *claim.window))
+        yield "trades that came after a newer one were left out", lost, none
     yield "trades that came after the window had ended were left out", places[after_end], none
     arrived = held.arrivals(claim.start or 0, claim.end or 0, cut)
     yield "the window was cut by ts_local", np.setdiff1d(places, arrived), np.setdiff1d(arrived, places)

@@ -159,12 +159,14 @@ def _peek(session: Session, table: Table, symbol: str, rows: Rows) -> tuple[int,
     """Return the row whose future inputs moved the price most, and the last price before and after they came."""
     if not session.has("trades"):
         return None
-    held = tape(session, symbol, unused=True)
-    price = held.prices[np.argsort(held.rank)].tolist()
+    held = tape(session, symbol, "unused")
     times = (table.whole("ts_local").values, table.whole("ts_input_max").values)
     known, seen = (np.searchsorted(held.arrived.times, column[rows], side="right") - 1 for column in times)
-    found = [(row, price[a], price[b]) for row, a, b in zip(rows.tolist(), known, seen, strict=True) if a >= 0]
+    some = known >= 0
+    before, after = (held.prices[held.by_arrival[places[some]]].tolist() for places in (known, seen))
+    found = list(zip(rows[some].tolist(), before, after, strict=True))
     if not found:
         return None
-    row, before, after = max(found, key=lambda entry: abs(entry[1] - entry[2]))
-    return row, Fraction(before, 10**held.price_scale), Fraction(after, 10**held.price_scale)
+    row, *prices = max(found, key=lambda entry: abs(entry[1] - entry[2]))
+    last, newest = (Fraction(price, 10**held.price_scale) for price in prices)
+    return row, last, newest

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 
@@ -85,7 +86,7 @@ def of_ema(first: Claim) -> Suspects:
         how, places = smoothing(claim), claim.tape.places(*claim.window, claim.cuts[0])
         if how is None or not places.size or "period_ns" in claim.params:
             return []
-        prices = claim.tape.floats[places[np.argsort(claim.tape.rank[places])]]
+        prices = claim.tape.floats(places[np.argsort(claim.tape.rank[places])])
         return [ema_last(prices, alpha=how.alpha, init=how.init, n=how.n)]
 
     def early(claim: Claim) -> list[Value]:
@@ -154,13 +155,13 @@ def _of_any(first: Claim, values: Values) -> Suspects:
             return []
         return values(replace(claim, at=int(claim.tape.arrived.times[claim.tape.rank[places].max()]) - 1))
 
-    def over(**which: bool) -> Values:
-        return lambda claim: values(replace(claim, tape=tape(claim.session, claim.symbol, **which)))
+    def over(also: Literal["unused", "repeats", "worthless"]) -> Values:
+        return lambda claim: values(replace(claim, tape=tape(claim.session, claim.symbol, also)))
 
     yield "trades that had not arrived yet were in it", lambda claim: values(replace(claim, at=_LATER))
-    yield "trades marked as unused were in it", over(unused=True)
-    yield "repeated trades were counted again", over(repeats=True)
-    yield "trades at a price of 0 were in it", over(worthless=True)
+    yield "trades marked as unused were in it", over("unused")
+    yield "repeated trades were counted again", over("repeats")
+    yield "trades at a price of 0 were in it", over("worthless")
     yield "the newest trade was left out", without_newest
     before = _previous(first)
     yield "it is the value of the claim before", lambda claim: before.get(claim.row, [])

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmverify.checks.known import Rows, Timeline, Times, timeline
+from mmverify.checks.exact import running, times
+from mmverify.checks.known import Rows, Timeline, Times, rising, taken, timeline
 from mmverify.checks.orderflow_lives import codes_in
-from mmverify.numeric import INT64_MAX, Ints, Mask, largest
+from mmverify.numeric import INT64_MAX, Ints, Mask, largest, scaled_floats
 from mmverify.session.load import Session, need_instruments
+
+_BLOCK = 64  # trades between two sums that are kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +37,6 @@ class Tape:
         Scaled integers.
     price_scale, qty_scale : int
         Digits after the point in them.
-    floats : ndarray of float64
-        The prices.
     left_out : int
         Trades without the venue's time.
     """
@@ -47,40 +49,51 @@ class Tape:
     qtys: Ints
     price_scale: int
     qty_scale: int
-    floats: NDArray[np.float64]
     left_out: int
 
     @cached_property
     def range(self) -> tuple[float, float]:
         """The lowest price above 0 and the highest, both 0 where there is none."""
-        prices = self.floats[self.floats > 0]
-        return (float(prices.min()), float(prices.max())) if prices.size else (0.0, 0.0)
+        most = self.prices.max(initial=0)
+        least = self.prices.min(initial=most, where=self.prices > 0)
+        low, high = scaled_floats(np.array([least, most]), self.price_scale).tolist()
+        return low, high
+
+    @cached_property
+    def _is_in_order(self) -> bool:
+        """Whether they came in the venue's order."""
+        return rising(self.rank)
 
     @cached_property
     def _latest(self) -> Rows:
         """The highest rank up to each trade: below it, all up to here had arrived."""
-        return np.maximum.accumulate(self.rank)
+        return self.rank if self._is_in_order else np.maximum.accumulate(self.rank)
 
     @cached_property
     def _earliest(self) -> Rows:
         """The lowest rank from each trade on: at or above it, none from here on had arrived."""
-        return np.asarray(np.minimum.accumulate(self.rank[::-1])[::-1])
+        return self.rank if self._is_in_order else np.asarray(np.minimum.accumulate(self.rank[::-1])[::-1])
 
     @cached_property
-    def _places(self) -> Rows:
+    def by_arrival(self) -> Rows:
         """The place of each trade by its rank."""
+        if self._is_in_order:
+            return self.rank
         out = np.empty(len(self.rank), dtype=np.int64)
         out[self.rank] = np.arange(len(self.rank))
         return out
 
     @cached_property
     def _volume(self) -> Ints:
-        return _running(self.qtys)
+        return _before_blocks(self.qtys)
 
     @cached_property
     def _turnover(self) -> Ints:
-        wide = largest(self.prices) * largest(self.qtys) > INT64_MAX
-        return _running(self.prices.astype(object) * self.qtys if wide else np.multiply(self.prices, self.qtys))
+        return _before_blocks(times(self.prices, self.qtys))
+
+    def floats(self, places: Rows | slice) -> NDArray[np.float64]:
+        """Return the prices at these places as float64."""
+        return scaled_floats(self.prices[places], self.price_scale)
 
     def window(self, start: int | None, end: int | None) -> tuple[int, int]:
         """Return the slice of trades with ``start <= ts_exchange < end``; an open side where it is None."""
@@ -93,7 +106,7 @@ class Tape:
         fewest, most = (int(n[0]) for n in self.arrived.span(np.array([at])))
         if fewest == most:
             return [most]
-        places = self._places[fewest:most]
+        places = self.by_arrival[fewest:most]
         between = np.flatnonzero((places >= low) & (places < high)) + fewest + 1
         return [fewest, *between.tolist()][::-1]
 
@@ -111,15 +124,15 @@ class Tape:
     def values(self, low: int, high: int, cut: int, newest: int | None = None) -> NDArray[np.float64]:
         """Return the prices of a slice that had arrived, as float64; all, or at least the `newest` of them."""
         full, rest = self._seen(low, high, cut)
-        known = self.floats[low if newest is None else max(low, full - newest) : full]
-        return np.concatenate([known, self.floats[rest]]) if rest.size else known
+        known = self.floats(slice(low if newest is None else max(low, full - newest), full))
+        return np.concatenate([known, self.floats(rest)]) if rest.size else known
 
     def closes(self, low: int, high: int, cut: int, start: int, period: int) -> tuple[Rows, NDArray[np.float64]]:
         """Return the buckets of `period` ns from `start` on in which a slice traded, and the last price of each."""
         places = self.places(low, high, cut)
         bucket = (self.times[places] - start) // period
         last = np.append(np.diff(bucket) != 0, True)[: bucket.size]
-        return bucket[last], self.floats[places[last]]
+        return bucket[last], self.floats(places[last])
 
     def count(self, low: int, high: int, cut: int) -> int:
         """Return how many trades of a slice had arrived."""
@@ -130,10 +143,14 @@ class Tape:
         """Return sum(qty) and sum(price x qty) of a slice as far as it had arrived, in units of their scales."""
         full, rest = self._seen(low, high, cut)
         volume, turnover = self.sums_of(rest)
-        volume += int(self._volume[full]) - int(self._volume[low])
-        return volume, turnover + int(self._turnover[full]) - int(self._turnover[low])
+        for end, sign in ((full, 1), (low, -1)):
+            block = end // _BLOCK
+            part = self.sums_of(slice(block * _BLOCK, end))
+            volume += sign * (int(self._volume[block]) + part[0])
+            turnover += sign * (int(self._turnover[block]) + part[1])
+        return volume, turnover
 
-    def sums_of(self, places: Rows) -> tuple[int, int]:
+    def sums_of(self, places: Rows | slice) -> tuple[int, int]:
         """Return sum(qty) and sum(price x qty) of the trades at these places."""
         qtys = self.qtys[places].tolist()
         turnover = sum(price * qty for price, qty in zip(self.prices[places].tolist(), qtys, strict=True))
@@ -154,49 +171,64 @@ class Tape:
     def arrivals(self, start: int, end: int, cut: int) -> Rows:
         """Return the places of the trades that reached the bot in ``[start, end)``, the first `cut` of them at most."""
         low, high = np.searchsorted(self.arrived.times, [start, end], side="left").tolist()
-        return np.sort(self._places[low : max(low, min(high, cut))])
+        return np.sort(self.by_arrival[low : max(low, min(high, cut))])
 
 
-def _running(terms: Ints) -> Ints:
-    exact = terms if largest(terms) * max(len(terms), 1) <= INT64_MAX else terms.astype(object)
-    return np.concatenate([np.zeros(1, dtype=exact.dtype), np.cumsum(exact)])
+def _before_blocks(terms: Ints) -> Ints:
+    """Return the sum of all terms before each block of them, and before the end."""
+    wide = largest(terms) * _BLOCK > INT64_MAX
+    return running(np.add.reduceat(terms.astype(object) if wide else terms, np.arange(0, len(terms), _BLOCK)))
 
 
 @lru_cache(maxsize=64)
-def tape(
-    session: Session, symbol: str, *, unused: bool = False, repeats: bool = False, worthless: bool = False
-) -> Tape:
+def tape(session: Session, symbol: str, also: Literal["", "unused", "repeats", "worthless"] = "") -> Tape:
     """Read the trades of one symbol.
 
-    Those that `bot_trades` marks as unused are left out, unless `unused`; of those with one trade_id all but the first
-    to arrive, unless `repeats`; those at a price of 0, unless `worthless`.
+    Those that `bot_trades` marks as unused are left out, of those with one trade_id all but the first to arrive, and
+    those at a price of 0; but not the ones that `also` names.
     """
     table = session.table("trades", "ts_exchange", "ts_local", "symbol", "trade_id", "price", "qty")
     symbols, ids, venue = table.words("symbol"), table.words("trade_id"), table.whole("ts_exchange")
     need_instruments(session, "trades", symbols)
     mine = symbols.is_(symbol)
     arrived = timeline(session, table, mine & ~venue.missing)
-    codes = ids.codes[arrived.rows]
-    keep = np.ones(len(arrived), dtype=bool) if repeats else (codes < 0) | _first(codes)
-    if not unused and session.has("bot_trades"):
-        keep &= ~_unused(session, symbol, codes)
     price, qty = table.decimals("price"), table.decimals("qty")
-    if not worthless:
-        keep &= np.asarray(np.greater(price.ints[arrived.rows], 0))
-    arrived = replace(arrived, rows=arrived.rows[keep], times=arrived.times[keep])
-    rows = np.sort(arrived.rows)
-    rows = rows[np.argsort(venue.values[rows], kind="stable")]
-    place = np.empty(len(table), dtype=np.int64)
-    place[arrived.rows] = np.arange(len(arrived))
+    codes = taken(ids.codes, arrived.rows)
+    dropped = {
+        "unused": _unused(session, symbol, codes),
+        "repeats": (codes >= 0) & ~_first(codes),
+        "worthless": ~np.asarray(np.greater(taken(price.ints, arrived.rows), 0), dtype=bool),
+    }
+    if also and not dropped.pop(also).any():
+        return tape(session, symbol)
+    keep = ~np.any(list(dropped.values()), axis=0)
+    if not keep.all():
+        arrived = replace(arrived, rows=arrived.rows[keep], times=arrived.times[keep])
+    rows = arrived.rows if rising(arrived.rows) else np.sort(arrived.rows)
+    sent = taken(venue.values, rows)
+    if (sent[1:] < sent[:-1]).any():
+        order = np.argsort(sent, kind="stable")
+        rows, sent = rows[order], sent[order]
     return Tape(
-        rows=rows, times=venue.values[rows], arrived=arrived, rank=place[rows], prices=price.ints[rows],
-        qtys=qty.ints[rows], price_scale=price.scale, qty_scale=qty.scale, floats=price.floats()[rows],
+        rows=rows, times=sent, arrived=arrived, rank=_ranks(arrived.rows, rows), prices=taken(price.ints, rows),
+        qtys=taken(qty.ints, rows), price_scale=price.scale, qty_scale=qty.scale,
         left_out=int((mine & venue.missing).sum()),
     )  # fmt: skip
 
 
+def _ranks(arrived: Rows, rows: Rows) -> Rows:
+    """Return the place that each of some rows has in another order of them."""
+    if arrived is rows:
+        return rows if len(rows) and int(rows[-1]) == len(rows) - 1 else np.arange(len(rows))
+    out = np.empty(int(rows.max(initial=-1)) + 1, dtype=np.int64)
+    out[arrived] = np.arange(len(arrived))
+    return out[rows]
+
+
 def _first(codes: NDArray[np.int32]) -> Mask:
     """Return which element is the first of its value; of one below 0, which none is."""
+    if rising(codes) and (codes[:1] >= 0).all():
+        return np.ones(len(codes), dtype=bool)
     first = np.full(int(codes.max(initial=-1)) + 1, -1, dtype=np.int64)
     named = np.flatnonzero(codes >= 0)[::-1]
     first[codes[named]] = named
@@ -207,9 +239,14 @@ def _first(codes: NDArray[np.int32]) -> Mask:
 
 def _unused(session: Session, symbol: str, codes: NDArray[np.int32]) -> Mask:
     """Return which trades every row in `bot_trades` says are unused: a repeat may be, its trade is not."""
+    none = np.zeros(len(codes), dtype=bool)
+    if not session.has("bot_trades"):
+        return none
     table = session.table("bot_trades", "trade_id", "symbol", "used")
     used, mine = table.whole("used"), table.words("symbol").is_(symbol)
     dropped = mine & ~used.missing & (used.values == 0)
+    if not dropped.any():
+        return none
     said = said_codes(session)
     marked = np.zeros(
         max(int(said.max(initial=0)), int(codes.max(initial=0))) + 3, dtype=bool
