@@ -74,6 +74,13 @@ def plus(a: Ints, b: Ints) -> Ints:
     return np.asarray(a.astype(object) + b if wide else a + b)
 
 
+def total(ints: Ints) -> int:
+    """Return the sum of fewer than 2**31 integers."""
+    if ints.dtype == object:
+        return sum(ints.tolist())
+    return (int((ints >> 32).sum()) << 32) + int((ints & 0xFFFFFFFF).sum())
+
+
 def running(ints: Ints) -> Ints:
     """Return the running sums, 0 first: one element more."""
     wide = ints.dtype == object or float(np.abs(ints.astype(np.float64)).sum()) > _SURELY

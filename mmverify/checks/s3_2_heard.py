@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mmverify.checks.known import Rows, Timeline, timeline
+from mmverify.checks.known import Rows, Timeline, taken, timeline
 from mmverify.checks.s3_1_feed import Feed, feeds
 from mmverify.checks.tape import said_codes
 from mmverify.numeric import Ints
 from mmverify.session.load import Session, Table, need_instruments
 
 _COLUMNS = ("ts_exchange", "ts_local", "symbol", "trade_id", "price", "qty", "aggressor")
+STEP = 1 << 20  # trades gone through at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +51,7 @@ class Heard:
     @cached_property
     def reports(self) -> Rows:
         """Rows of `trades`, one for each of `rows`."""
-        return self.line.rows[self.places]
+        return taken(self.line.rows, self.places)
 
     @property
     def notes(self) -> list[str]:
@@ -75,24 +77,33 @@ def heard(session: Session) -> Iterator[Heard]:
     symbols, ids = trades.words("symbol"), trades.words("trade_id")
     need_instruments(session, "trades", symbols)
     need_instruments(session, "bot_trades", said.words("symbol"))
-    codes = said_codes(session)
-    first = np.full(len(ids.dictionary) + 2, -1, dtype=np.int64)  # by code; -1 and -2 are of no trade
+    place = np.full(len(ids.dictionary) + 2, -1, dtype=np.int32)  # by code; -1 and -2 are of no trade
     for symbol in said.words("symbol").names:
         line = timeline(session, trades, symbols.is_(symbol))
-        named = ids.codes[line.rows]
-        known = np.flatnonzero(named >= 0)[::-1]
-        first[named[known]] = known  # of several reports of a trade the first stays
-        mine = np.flatnonzero(said.words("symbol").is_(symbol))
-        places = first[codes[mine]]
-        found = places >= 0
-        first[named[known]] = -1
-        yield Heard(
-            session, symbol, trades, said, line, mine[found], places[found], int(len(mine) - np.count_nonzero(found))
-        )
+        yield _heard(session, symbol, trades, said, line, place)
+
+
+def _heard(
+    session: Session, symbol: str, trades: Table, said: Table, line: Timeline, place: NDArray[np.int32]
+) -> Heard:  # fmt: skip
+    """Find the trades that the bot names; `place` is -1 everywhere, and again after it."""
+    named = taken(trades.words("trade_id").codes, line.rows)
+    for start in range(len(named) // STEP * STEP, -1, -STEP):
+        codes = named[start : start + STEP]
+        known = np.flatnonzero(codes >= 0)[::-1]
+        place[codes[known]] = known + start  # of several reports of a trade the first stays
+    mine = np.flatnonzero(said.words("symbol").is_(symbol))
+    places = place[taken(said_codes(session), mine)]
+    place[:] = -1
+    found = places >= 0
+    rows = mine if found.all() else mine[found]
+    return Heard(session, symbol, trades, said, line, rows, places[found].astype(np.int64), len(mine) - len(rows))
 
 
 def extremes(values: Ints, low: Rows, high: Rows) -> tuple[Ints, Ints]:
     """Return the least and the greatest of ``values[low:high]`` for each of these ranges, none of them empty."""
+    begin = int(low.min(initial=len(values)))
+    values, low, high = values[begin : int(high.max(initial=0))], low - begin, high - begin
     least, greatest = values[low], values[low]
     power = np.frexp(high - low)[1] - 1
     lows, highs = values, values

@@ -9,7 +9,7 @@ import numpy as np
 
 from mmverify.checks import Breach, Looked, gather
 from mmverify.checks.claims import places as places_of
-from mmverify.checks.exact import running
+from mmverify.checks.exact import total
 from mmverify.checks.handwork import text
 from mmverify.checks.s3_2_heard import Heard, heard
 from mmverify.checks.s3_2_signs import Mids, Sides, Signs, Ticks, lee_ready_sides, mids, ticks
@@ -38,7 +38,7 @@ def _judged(given: Heard, rule: str) -> Looked:
     feed = given.feed if rule == "lee_ready" else None
     book = mids(given, feed) if feed and len(feed.states) else None
     sides = _by_venue(given) if tick is None else tick.sides(given.places)
-    sides = lee_ready_sides(book, sides) if book and tick else sides
+    sides = lee_ready_sides(given, book, sides) if book and tick else sides
     judged = (said != 0) & ~sides.unknown
     wrong = judged & ~np.where(said > 0, sides.buy, sides.sell)
     notes = given.notes
@@ -62,7 +62,7 @@ def _breach(
     first, turned = int(of[0]), {1: "sell", -1: "buy"}
     lines = [line for n in of[:_SHOWN].tolist() for line in _work(given, rule, n, tick, book)]
     qty = given.trades.decimals("qty")
-    misplaced = Fraction(int(running(qty.ints[given.reports[of]])[-1]), 10**qty.scale)
+    misplaced = Fraction(total(qty.ints[given.reports[of]]), 10**qty.scale)
     trade = given.said.words("trade_id").text(int(given.rows[first]))
     return Breach(
         key=given.symbol, where=places_of(given.said, given.rows[of].tolist()), count=len(of),
@@ -102,7 +102,7 @@ def _work(given: Heard, rule: str, n: int, tick: Ticks | None, book: Mids | None
     if tick is None:
         yield f"{what}, aggressor {given.trades.words('aggressor').text(row)}"
         return
-    if book is not None and (line := _mid_work(book, n, price)):
+    if book is not None and (line := _mid_work(given, book, n, price)):
         yield f"{what}, {line}"
         if not line.endswith("= 0, at the mid"):
             return
@@ -119,10 +119,11 @@ def _work(given: Heard, rule: str, n: int, tick: Ticks | None, book: Mids | None
         )
 
 
-def _mid_work(book: Mids, n: int, price: Fraction) -> str:
+def _mid_work(given: Heard, book: Mids, n: int, price: Fraction) -> str:
     """Work the distance of a trade from the newest mid before it, empty where there is none."""
-    state = int(book.high[n]) - 1
-    if state < int(book.low[n]) or not book.twice[state]:
+    low, high = book.feed.span(given.line.times[given.places[[n]]])
+    state = int(high[0]) - 1
+    if state < int(low[0]) or not book.twice[state]:
         return ""
     bid, ask = (Fraction(int(side[state]), 10**book.scale) for side in (book.bids, book.asks))
     distance = 2 * price - bid - ask

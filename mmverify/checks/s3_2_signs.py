@@ -8,13 +8,15 @@ strictly before it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmverify.checks.known import Rows, Timeline, Times
+from mmverify.checks.known import Rows, Timeline, Times, taken
 from mmverify.checks.s3_1_feed import Feed
-from mmverify.checks.s3_2_heard import Heard, extremes
+from mmverify.checks.s3_2_heard import STEP, Heard, extremes
 from mmverify.formulas.rounding import scaled_integers
 from mmverify.formulas.trade_sign import trade_signs
 from mmverify.numeric import Ints, Mask, times_power_of_ten
@@ -52,17 +54,28 @@ class Ticks:
 
 def ticks(trades: Table, line: Timeline) -> Ticks:
     """Sign the reports of a line by the tick rule."""
-    venue = trades.whole("ts_exchange")
-    prices = trades.decimals("price").ints[line.rows]
-    priced = np.flatnonzero(prices > 0)
+    price, venue = trades.decimals("price").ints, trades.whole("ts_exchange")
+    prices, sent, unsent = (taken(column, line.rows) for column in (price, venue.values, venue.missing))
+    priced = np.asarray(np.greater(prices, 0), dtype=bool)
+    own: Any = slice(None) if priced.all() else np.flatnonzero(priced)
     arrival = np.zeros(len(prices), dtype=np.int8)
-    arrival[priced] = trade_signs(prices[priced], 0)
-    stamped = arrival.copy()
-    timed = priced[~venue.missing[line.rows[priced]]]
-    rank = timed[np.argsort(venue.values[line.rows[timed]], kind="stable")]
-    if len(timed) < len(priced) or (rank[1:] < rank[:-1]).any():
+    arrival[own] = _by_arrival(prices[own])
+    stamped = arrival
+    if unsent[own].any() or (sent[own][1:] < sent[own][:-1]).any():
+        timed = np.flatnonzero(priced & ~unsent)
+        rank = timed[np.argsort(sent[timed], kind="stable")]
+        stamped = arrival.copy()
         stamped[rank] = _by_stamp(prices[rank], rank)
     return Ticks(prices, arrival, stamped)
+
+
+def _by_arrival(prices: Ints) -> Signs:
+    """Sign trades in the order in which they came, a part at a time."""
+    signs = np.zeros(len(prices), dtype=np.int8)
+    for start in range(0, len(prices), STEP):
+        since = max(start - 1, 0)
+        signs[since : start + STEP] = trade_signs(prices[since : start + STEP], int(signs[since]))
+    return signs
 
 
 def _by_stamp(prices: Ints, rank: Rows) -> Signs:
@@ -86,47 +99,85 @@ def _by_stamp(prices: Ints, rank: Rows) -> Signs:
 
 @dataclass(frozen=True, eq=False)
 class Mids:
-    """Twice the mid after each state of a book beside twice the prices of trades, at one scale; 0 where there is none.
+    """The mids of a book.
 
     Parameters
     ----------
     feed : Feed
     scale : int
         Digits after the point in all prices here.
-    prices : ndarray of int
-        Twice the price of each of n trades.
     bids, asks : ndarray of int
         Best prices of at least ``mid_min_qty`` after each of the feed's states, 0 for an empty side.
-    low, high : ndarray of int64, shape (n,)
-        The states that may be the last known at each trade.
-    stamped : ndarray of int64, shape (n,)
-        The newest state that had come and that the venue stamped before the trade, -1 for none.
+    timed : ndarray of int64
+        The states that the venue stamped.
+    stamps, come : ndarray of int64
+        When it stamped each of these, and when each came. [ns]
     """
 
     feed: Feed
     scale: int
-    prices: Ints
     bids: Ints
     asks: Ints
-    low: Rows
-    high: Rows
-    stamped: Rows
+    timed: Rows
+    stamps: Times
+    come: Times
 
-    @property
+    @cached_property
     def twice(self) -> Ints:
-        """Twice the mid of each state."""
+        """Twice the mid of each state, 0 where there is none."""
         return np.where((self.bids > 0) & (self.asks > 0), self.bids + self.asks, 0)
+
+    @cached_property
+    def _bounds(self) -> Ints:
+        """Twice the mid of each state, more than any where there is none."""
+        return np.where(self.twice > 0, self.twice, self.twice.max(initial=0) + 1)
+
+    @cached_property
+    def _without(self) -> Rows:
+        """How many of the first so many states have none."""
+        return np.append(0, np.cumsum(self.twice == 0))
+
+    @cached_property
+    def _floor(self) -> Times:
+        """The earliest stamp of each timed state and all after it."""
+        return np.asarray(np.minimum.accumulate(self.stamps[::-1])[::-1])
+
+    def stamped_before(self, sent: Times, came: Times) -> Rows:
+        """Return, per trade, the newest state that had come and was stamped strictly before it, -1 for none."""
+        counts = np.searchsorted(self.come, came, side="left")
+        last = np.searchsorted(self._floor, sent, side="left") - 1
+        at = np.minimum(last, counts - 1)
+        left = np.flatnonzero((last >= counts) & (at >= 0))
+        while left.size:
+            left = left[self.stamps[at[left]] >= sent[left]]
+            at[left] -= 1
+            left = left[at[left] >= 0]
+        return np.where(at >= 0, self.timed[np.maximum(at, 0)], -1) if len(self.timed) else at
+
+    def sides(self, twice: Ints, low: Rows, high: Rows) -> tuple[Mask, Mask, Mask]:
+        """Say whether trades at twice a price are above, below and at any mid of a range of states, or none is there.
+
+        A range holds one state at least.
+        """
+        least, _ = extremes(self._bounds, low, high)
+        _, greatest = extremes(self.twice, low, high)
+        some = greatest > 0
+        above = some & np.asarray(least < twice, dtype=bool)
+        below = some & np.asarray(greatest > twice, dtype=bool)
+        level = some & np.asarray((least == twice) | (greatest == twice), dtype=bool)
+        return above, below, level | (self._without[high] > self._without[low])
 
 
 def mids(heard: Heard, feed: Feed) -> Mids:
-    """Find the books in force at the trades of a market."""
-    price, quoted = heard.trades.decimals("price"), feed.table.decimals("price")
-    scale = max(price.scale, quoted.scale)
+    """Find the mids of a market at a scale that its trades fit."""
+    quoted, sent = feed.table.decimals("price"), feed.table.whole("ts_exchange")
+    scale = max(heard.trades.decimals("price").scale, quoted.scale)
     codes = _best(heard.session, feed)[:, feed.states]
     levels = times_power_of_ten(np.where(codes == NONE, 0, feed.tape.grid.price(codes)), scale - quoted.scale)
-    p, bids, asks = scaled_integers(price.at_scale(scale)[heard.reports], *levels, terms=4)
-    low, high = feed.span(heard.line.times[heard.places])
-    return Mids(feed, scale, 2 * p, bids, asks, low, high, _stamped_before(heard, feed))
+    bids, asks = scaled_integers(*levels, terms=4)
+    updates = feed.line.rows[feed.starts[feed.told.heard[feed.states]]]
+    timed = np.flatnonzero(~sent.missing[updates])
+    return Mids(feed, scale, bids, asks, timed, sent.values[updates[timed]], feed.times[feed.states[timed]])
 
 
 def _best(session: Session, feed: Feed) -> NDArray[np.int32]:
@@ -136,48 +187,20 @@ def _best(session: Session, feed: Feed) -> NDArray[np.int32]:
     return best(replace(feed.tape, present=feed.tape.present & ~small)) if small.any() else feed.best
 
 
-def _stamped_before(heard: Heard, feed: Feed) -> Rows:
-    out = np.full(len(heard.rows), -1, dtype=np.int64)
-    venue, sent = heard.trades.whole("ts_exchange"), feed.table.whole("ts_exchange")
-    updates = feed.line.rows[feed.starts[feed.told.heard[feed.states]]]
-    timed = np.flatnonzero(~sent.missing[updates])
-    stamps = sent.values[updates[timed]]
-    if not timed.size:
-        return out
-    own = np.flatnonzero(~venue.missing[heard.reports])
-    stamp = venue.values[heard.reports[own]]
-    come = np.searchsorted(feed.times[feed.states[timed]], heard.line.times[heard.places[own]], side="left")
-    at = _newest_below(stamps, stamp, come)
-    out[own] = np.where(at >= 0, timed[np.maximum(at, 0)], -1)
-    return out
-
-
-def _newest_below(stamps: Times, limits: Times, counts: Rows) -> Rows:
-    """Return, per limit, the last of the first so many stamps that is below it, -1 for none."""
-    floor = np.minimum.accumulate(stamps[::-1])[::-1]  # of each and all after it
-    last = np.searchsorted(floor, limits, side="left") - 1
-    at = np.minimum(last, counts - 1)
-    left = np.flatnonzero((last >= counts) & (at >= 0))
-    while left.size:
-        left = left[stamps[at[left]] >= limits[left]]
-        at[left] -= 1
-        left = left[at[left] >= 0]
-    return at
-
-
-def lee_ready_sides(book: Mids, tick: Sides) -> Sides:
+def lee_ready_sides(heard: Heard, book: Mids, tick: Sides) -> Sides:
     """Return the sides by each mid that may be in force; at it, and without one, those of the tick rule."""
-    n = len(book.prices)
-    below, above, at = (np.zeros(n, dtype=bool) for _ in range(3))
-    twice, none = book.twice, np.append(0, np.cumsum(book.twice == 0))
-    known = (np.flatnonzero(book.high > book.low), np.flatnonzero(book.stamped >= 0))
-    spans = ((book.low[known[0]], book.high[known[0]]), (book.stamped[known[1]], book.stamped[known[1]] + 1))
-    for which, (low, high) in zip(known, spans, strict=True):
-        least, _ = extremes(np.where(twice > 0, twice, twice.max(initial=0) + 1), low, high)
-        _, greatest = extremes(twice, low, high)
-        price, some = book.prices[which], greatest > 0
-        below[which] |= some & np.asarray(least < price, dtype=bool)
-        above[which] |= some & np.asarray(greatest > price, dtype=bool)
-        at[which] |= (none[high] > none[low]) | (some & np.asarray((least == price) | (greatest == price), dtype=bool))
-    at |= ~(below | above | at)
-    return Sides(below | (at & tick.buy), above | (at & tick.sell), at & tick.unknown)
+    above, below, at = (np.zeros(len(heard.rows), dtype=bool) for _ in range(3))
+    price, venue = heard.trades.decimals("price"), heard.trades.whole("ts_exchange")
+    for start in range(0, len(heard.rows), STEP):
+        part = slice(start, start + STEP)
+        reports, came = heard.reports[part], heard.line.times[heard.places[part]]
+        (prices,) = scaled_integers(times_power_of_ten(price.ints[reports], book.scale - price.scale), terms=4)
+        low, high = book.feed.span(came)
+        stamped = book.stamped_before(venue.values[reports], came)
+        known = (np.flatnonzero(high > low), np.flatnonzero((stamped >= 0) & ~venue.missing[reports]))
+        spans = ((low[known[0]], high[known[0]]), (stamped[known[1]], stamped[known[1]] + 1))
+        for which, span in zip(known, spans, strict=True):
+            for out, found in zip((above, below, at), book.sides(2 * prices[which], *span), strict=True):
+                out[part][which] |= found
+    at |= ~(above | below | at)
+    return Sides(above | (at & tick.buy), below | (at & tick.sell), at & tick.unknown)

@@ -10,9 +10,9 @@ import numpy as np
 
 from mmverify.checks import Breach, Looked, gather
 from mmverify.checks.claims import places as places_of
-from mmverify.checks.exact import running
+from mmverify.checks.exact import total
 from mmverify.checks.handwork import text
-from mmverify.checks.known import Rows, Times
+from mmverify.checks.known import Rows, Times, rising
 from mmverify.checks.s3_1_feed import Feed
 from mmverify.checks.s3_2_heard import Heard, extremes, heard
 from mmverify.numeric import Ints, Mask, decimal_text, narrow, times_power_of_ten
@@ -44,12 +44,14 @@ class _Use:
     def qty(self, places: Rows) -> Fraction:
         """Return the volume of some of them."""
         column = self.given.trades.decimals("qty")
-        return Fraction(int(running(column.ints[self.given.reports[places]])[-1]), 10**column.scale)
+        return Fraction(total(column.ints[self.given.reports[places]]), 10**column.scale)
 
 
 def _use(given: Heard) -> _Use:
     column = given.said.whole("used")
     told, says = ~column.missing[given.rows], column.values[given.rows] > 0
+    if rising(given.places):
+        return _Use(given, np.flatnonzero(told), says[told])
     used = np.zeros(len(given.line), dtype=bool)
     used[given.places[told & says]] = True
     first = np.full(len(given.line), -1, dtype=np.int64)

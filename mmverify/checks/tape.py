@@ -258,7 +258,7 @@ def _unused(session: Session, symbol: str, codes: NDArray[np.int32]) -> Mask:
 
 
 @lru_cache(maxsize=4)
-def said_codes(session: Session) -> Rows:
+def said_codes(session: Session) -> NDArray[np.int32]:
     """Return, per row of `bot_trades`, the code that its trade_id has in `trades`: -2 where it is not there."""
     said, ids = (session.table(name, "trade_id").words("trade_id") for name in ("bot_trades", "trades"))
-    return said.codes.astype(np.int64) if said.dictionary.equals(ids.dictionary) else codes_in(said, ids)
+    return said.codes if said.dictionary.equals(ids.dictionary) else codes_in(said, ids).astype(np.int32)

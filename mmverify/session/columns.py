@@ -32,6 +32,9 @@ _MAX_DECIMALS = 324  # after it: what the smallest float64 prints
 _MAX_LENGTH = 400
 _SURE_DIGITS = 10**15  # a decimal of 15 digits is the only one of its length that reads as its float64
 _SHOWN = 60  # characters of a value that an error repeats
+_HASHED = 1024  # bytes of a text that tell it from others at first
+_BYTES = np.array([(1 << 8 * count) - 1 for count in range(9)], dtype=np.uint64)  # the first so many of a word
+_MIXER = np.uint64(0x9E3779B97F4A7C15)  # 2**64 divided by the golden ratio
 _NUMBER = "a decimal such as 61800.25"
 _IN_RANGE = f"{_NUMBER}, below 1e{_MAX_DIGITS} and with at most {_MAX_DECIMALS} decimals"
 _TIME = "int64 nanoseconds since 1970 UTC, or ISO-8601 with an offset"
@@ -498,21 +501,60 @@ class _Wholes:
 
 class _Texts:
     def __init__(self) -> None:
-        self._codes = _Growing(np.int32)
+        self._codes, self._hashes = _Growing(np.int32), _Growing(np.uint64)
         self._parts: list[tuple[int, pa.Array]] = []
 
     def add(self, part: pa.Array) -> None:
         self._codes.extend(np.where(_nulls(part), np.int32(-1), _values(part.indices, np.int32)))
+        self._hashes.extend(_hashes(part.dictionary))
         self._parts.append((len(part), part.dictionary))
 
     def joined(self) -> Words:
-        unified = pa.chunked_array([pc.dictionary_encode(names) for _, names in self._parts]).unify_dictionaries()
-        codes, start = self._codes.array, 0
-        for (rows, _), chunk in zip(self._parts, unified.chunks, strict=True):
-            new = np.append(_values(chunk.indices, np.int32), np.int32(-1))  # the last is for -1
-            codes[start : start + rows] = new[codes[start : start + rows]]
-            start += rows
-        return Words(codes, unified.chunk(0).dictionary)
+        parts, self._parts = self._parts, []
+        codes, row, place = self._codes.array, 0, 0
+        names = pa.concat_arrays([part for _, part in parts])
+        new, names = _distinct(names, self._hashes.array)
+        for rows, part in parts:
+            mine = np.append(new[place : place + len(part)], np.int32(-1))  # the last is for -1
+            codes[row : row + rows] = mine[codes[row : row + rows]]
+            row, place = row + rows, place + len(part)
+        return Words(codes, names)
+
+
+def _hashes(texts: pa.Array) -> NDArray[np.uint64]:
+    """Return 64 bits of each text; the bytes after the first `_HASHED` have no part in them."""
+    _, places, data = texts.buffers()
+    if not len(texts) or data is None:
+        return np.zeros(len(texts), dtype=np.uint64)
+    offsets = np.frombuffer(places, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    text = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
+    words: NDArray[np.uint64] = np.ndarray(
+        (len(text) + 1,), "<u8", np.append(text, np.zeros(8, np.uint8)), strides=(1,)
+    )
+    lengths, starts = np.diff(offsets), offsets[:-1] - offsets[0]
+    out = lengths.astype(np.uint64)
+    for at in range(0, min(int(lengths.max()), _HASHED), 8):
+        rows = np.flatnonzero(lengths > at)
+        mixed = (out[rows] ^ (words[starts[rows] + at] & _BYTES[np.minimum(lengths[rows] - at, 8)])) * _MIXER
+        out[rows] = mixed ^ (mixed >> np.uint64(29))
+    return out
+
+
+def _distinct(texts: pa.Array, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int32], pa.Array]:
+    """Number texts in order of their first place; texts of one hash are compared."""
+    ranked = np.sort(hashes)
+    if (ranked[1:] != ranked[:-1]).all():
+        return np.arange(len(texts), dtype=np.int32), texts
+    order = np.argsort(hashes, kind="stable")
+    head = np.append(True, hashes[order[1:]] != hashes[order[:-1]])
+    again = np.flatnonzero(~head)
+    if not pc.all(pc.equal(texts.take(pa.array(order[again])), texts.take(pa.array(order[again - 1])))).as_py():
+        encoded = pc.dictionary_encode(texts)
+        return _values(encoded.indices, np.int32), encoded.dictionary
+    first = np.empty(len(order), dtype=np.int64)
+    first[order] = order[head][np.cumsum(head) - 1]
+    is_first = first == np.arange(len(first))
+    return (np.cumsum(is_first, dtype=np.int32) - np.int32(1))[first], texts.filter(_bits(is_first))
 
 
 class _Numbers:
