@@ -89,7 +89,8 @@ def tables(book: Book, looks: int, quotes: int) -> list[Table]:
     """Return the tables of a bot that looks and quotes at what has just come."""
     rows = len(book.ts)
     symbol = np.zeros(rows, dtype=np.int32)
-    parts = list(truth(book, looks))
+    looked = np.linspace(len(book.starts) // 100, len(book.starts) - 1, looks).astype(np.int64)
+    parts = list(truth(book, looked))
     sizes = [len(prices) for _, _, prices, _ in parts]
     of = np.repeat([book.starts[message] for message, _, _, _ in parts], sizes)
     level = np.concatenate([np.arange(size) for size in sizes])

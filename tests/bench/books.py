@@ -59,14 +59,14 @@ def drawn(rows: int) -> Book:
                 np.arange(messages) * SIZE, 1, 3)  # fmt: skip
 
 
-def truth(book: Book, count: int) -> Iterator[tuple[int, int, Column, Column]]:
-    """Yield message, side, prices and quantities of the book at some messages, the best level first."""
+def truth(book: Book, messages: Column) -> Iterator[tuple[int, int, Column, Column]]:
+    """Yield message, side, prices and quantities of the book after some messages, the best level first."""
     listed, ranks = np.unique(book.price, return_inverse=True)
     sides = np.zeros((2, len(listed)), dtype=np.int64)
     ends = book.ends
     done = 0
     renews = np.flatnonzero(book.snapshot[book.starts])
-    for message in np.linspace(len(book.starts) // 100, len(book.starts) - 1, count).astype(np.int64).tolist():
+    for message in messages.tolist():
         renewed = int(book.starts[renews[np.searchsorted(renews, message, side="right") - 1]])
         if renewed >= done:
             sides[:], done = 0, renewed

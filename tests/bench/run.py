@@ -15,8 +15,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 from session import write
@@ -47,13 +50,13 @@ class Run:
     mebibytes: float
 
 
-def made(size: int) -> Path:
-    """Return the session of a size, written anew where what writes it has changed."""
-    folder, source = BUILD / f"x{size}", Path(__file__).with_name("session.py")
+def made(folder: Path, write: Callable[[Path], None], *sources: str) -> Path:
+    """Return a session, written anew where a file of what writes it has changed."""
     stamp = folder / "session.toml"
-    if not stamp.exists() or stamp.stat().st_mtime < source.stat().st_mtime:
+    changed = max(Path(__file__).with_name(name).stat().st_mtime for name in sources)
+    if not stamp.exists() or stamp.stat().st_mtime < changed:
         print(f"writing {folder.relative_to(ROOT)}", file=sys.stderr)
-        write(folder, CYCLES * size)
+        write(folder)
     return folder
 
 
@@ -69,17 +72,29 @@ def timed(command: list[str]) -> Run:
     return Run(time.perf_counter() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / unit)
 
 
-def review(folder: Path) -> tuple[Run, Counter[str]]:
-    """Review a session, and return what it took and how many items came out how; it is clean, so nothing is found."""
+def review(folder: Path, sections: Iterable[str]) -> tuple[Run, list[dict[str, Any]]]:
+    """Review sections of a session that is clean; return what it took, and the items of the assessment."""
     out = BUILD / f"report-{folder.name}"
     shutil.rmtree(out, ignore_errors=True)
-    focus = ["--focus", "1", "--focus", "2", "--no-notebooks", "--no-arm"]
-    run = timed(["-m", "mmverify", "review", str(folder), *focus, "--out", str(out)])
+    focus = [word for section in sections for word in ("--focus", section)]
+    run = timed(["-m", "mmverify", "review", str(folder), *focus, "--no-notebooks", "--no-arm", "--out", str(out)])
     assessment = json.loads((out / "assessment.json").read_text(encoding="utf-8"))
     if assessment["findings"] or assessment["errors"]:
         wrong = [*assessment["errors"], *(finding["id"] for finding in assessment["findings"])]
         raise SystemExit(f"{folder.name} is clean, but the review says: {'; '.join(wrong)}")
-    return run, Counter(item["status"] for item in assessment["items"])
+    return run, assessment["items"]
+
+
+def summary(items: list[dict[str, Any]]) -> str:
+    """Write how many items came out how."""
+    statuses = Counter(item["status"] for item in items)
+    told = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in sorted(statuses.items(), reverse=True))
+    return f"{len(items)} items: {told}; no finding"
+
+
+def above(*limits: tuple[float, float, str]) -> list[str]:
+    """Write which figures are above what they may be, each with its unit."""
+    return [f"too much: {value:.2f} {unit}; at most {most}" for value, most, unit in limits if value > most]
 
 
 def main() -> int:
@@ -90,24 +105,19 @@ def main() -> int:
     print("|---|---|---:|---:|---:|---:|---:|---:|")
     costs, smallest = [], None
     for size in SIZES:
-        folder = made(size)
+        folder = made(BUILD / f"x{size}", partial(write, cycles=CYCLES * size), "session.py", "session.toml")
         rows = [pq.read_metadata(folder / f"{name}.parquet").num_rows for name in TABLES]
-        (run, statuses), peer = review(folder), timed(["-c", PANDAS, str(folder)])
+        (run, items), peer = review(folder, ("1", "2")), timed(["-c", PANDAS, str(folder)])
         smallest = smallest or run
         costs.append(run.cpu / sum(rows) * 10**6)
         print(f"| {size}x | {' + '.join(str(each // 1000) for each in rows)} | {run.cpu:.1f} | {run.wall:.1f} | "
               f"{run.mebibytes:.0f} | {costs[-1]:.2f} | {costs[-1] / costs[0]:.2f} | {run.cpu / peer.cpu:.1f} |",
               flush=True)  # fmt: skip
-    items = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in sorted(statuses.items(), reverse=True))
-    print(f"\n{sum(statuses.values())} items: {items}; no finding")
+    print(f"\n{summary(items)}")
     assert smallest
-    growth = costs[-1] / costs[0]
-    too_much = [
-        *([f"{smallest.cpu:.0f} s of CPU; at most {SECONDS}"] if smallest.cpu > SECONDS else []),
-        *([f"{smallest.mebibytes:.0f} MiB; at most {MEBIBYTES}"] if smallest.mebibytes > MEBIBYTES else []),
-        *([f"a row costs {growth:.2f} times as much at {SIZES[-1]}x; at most {GROWTH}"] if growth > GROWTH else []),
-    ]  # fmt: skip
-    print("".join(f"too much: {each}\n" for each in too_much), end="")
+    too_much = above((smallest.cpu, SECONDS, "s of CPU"), (smallest.mebibytes, MEBIBYTES, "MiB"),
+                     (costs[-1] / costs[0], GROWTH, f"times as much a row at {SIZES[-1]}x"))  # fmt: skip
+    print("".join(f"{each}\n" for each in too_much), end="")
     return int(bool(too_much))
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from columns import decimals
 from numpy.typing import NDArray
 
 from mmverify.session.schema import TABLES, Column
@@ -446,7 +447,7 @@ def _continued(column: Column, first: list[Any], second: list[Any], cycles: NDAr
             whole = [round(old + int(n) * grown) for n in cycles for old, grown in zip(begin, growth, strict=True)]
         else:
             whole = [round(old) for old in begin] * len(cycles)
-        return _decimal128(np.array(whole, dtype=np.int64), missing)
+        return decimals(np.array(whole, dtype=np.int64), DIGITS, missing)
     if column.type in ("ts", "int"):
         start = np.array([value or 0 for value in first], dtype=np.int64)
         step = np.array([value or 0 for value in second], dtype=np.int64) - start
@@ -460,16 +461,10 @@ def _continued(column: Column, first: list[Any], second: list[Any], cycles: NDAr
     return pa.array(first * len(cycles))
 
 
-def _decimal128(ints: NDArray[np.int64], missing: NDArray[np.bool_]) -> pa.Array:
-    halves = np.stack([ints, ints >> 63], axis=1)
-    valid = pa.py_buffer(np.packbits(~missing, bitorder="little"))
-    return pa.Array.from_buffers(pa.decimal128(38, DIGITS), len(ints), [valid, pa.py_buffer(halves)])
-
-
 def _drawdown(equity: pa.Array, high_water: pa.Array) -> pa.Array:
     shares = [round((1 - Fraction(e) / Fraction(h)) * 10**DIGITS)
               for e, h in zip(equity.to_pylist(), high_water.to_pylist(), strict=True)]  # fmt: skip
-    return _decimal128(np.array(shares, dtype=np.int64), np.zeros(len(shares), dtype=bool))
+    return decimals(np.array(shares, dtype=np.int64), DIGITS)
 
 
 def _instruments(listed: list[Market]) -> pa.Table:
