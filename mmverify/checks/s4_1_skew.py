@@ -101,12 +101,12 @@ def early_arrivals(session: Session) -> Looked:
         f"max_clock_skew_ms is not stated: {milliseconds(UNSTATED)} is taken, more than clocks that are kept differ by",
     )  # fmt: skip
     early = [(each, np.flatnonzero(each.lag < -allowed)) for each in both]
-    mostly = [(each, places) for each, places in early if len(places) * 2 > len(each.lag)]
-    some = [(each, places) for each, places in early if 0 < len(places) * 2 <= len(each.lag)]
+    mostly = [(each, places) for each, places in early if len(places) * 2 > len(each)]
+    some = [(each, places) for each, places in early if 0 < len(places) * 2 <= len(each)]
     should = f"{milliseconds(allowed)} at most (max_clock_skew_ms{' is not stated' if stated is None else ''})"
     breaches = [_clock(mostly, should)] if mostly else []
     breaches += [_rows(each, places, should) for each, places in some]
-    return Looked(sum(len(each.lag) for each in both), tuple(breaches), notes)
+    return Looked(sum(len(each) for each in both), tuple(breaches), notes)
 
 
 def _clock(found: Sequence[tuple[Clocks, Times]], should: str) -> Breach:
@@ -126,7 +126,7 @@ def _clock(found: Sequence[tuple[Clocks, Times]], should: str) -> Breach:
         f"along the least differences ts_local is {behind} ms behind in the middle{drifts}; no message arrives before "
         "it is sent, so the bot's clock is behind by that and the least latency"
     )
-    tables = ", ".join(f"{len(at)} of {len(each.lag)} rows of {each.table.name}" for each, at in found)
+    tables = ", ".join(f"{len(at)} of {len(each)} rows of {each.table.name}" for each, at in found)
     return Breach(
         key="clock", where=tuple(each.where(int(at[0])) for each, at in found)[:_SHOWN], count=early,
         was=f"the bot's clock is at least {behind} ms behind the venue's: ts_local comes first in {tables}",
@@ -137,9 +137,9 @@ def _clock(found: Sequence[tuple[Clocks, Times]], should: str) -> Breach:
 
 
 def _range(each: Clocks) -> str:
-    low, high = int(each.lag.min()), int(each.lag.max())
-    middle = int(np.partition(each.lag, len(each.lag) // 2)[len(each.lag) // 2])
-    return (f"{each.table.name}: over {len(each.lag)} rows from {milliseconds(low)} to {milliseconds(high)}, median "
+    lag = each.lag
+    low, high, middle = int(lag.min()), int(lag.max()), int(np.partition(lag, len(lag) // 2)[len(lag) // 2])
+    return (f"{each.table.name}: over {len(each)} rows from {milliseconds(low)} to {milliseconds(high)}, median "
             f"{milliseconds(middle)}")  # fmt: skip
 
 
@@ -162,13 +162,13 @@ def copied_clocks(session: Session) -> Looked:
     exercised, breaches = 0, []
     for each in clocks(session):
         is_round = not ((each.local % MS).any() or (each.venue % MS).any())
-        if len(each.lag) < (_ENOUGH_ROUND if is_round else _ENOUGH):
+        if len(each) < (_ENOUGH_ROUND if is_round else _ENOUGH):
             continue
-        exercised += len(each.lag)
+        exercised += len(each)
         if each.is_copy:
             breaches.append(Breach(
                 key=f"{each.table.name} {each.column}", where=tuple(each.where(n) for n in range(_SHOWN)),
-                count=len(each.lag), was=f"{each.column} of {each.table.name} is ts_local in all {len(each.lag)} rows",
+                count=len(each), was=f"{each.column} of {each.table.name} is ts_local in all {len(each)} rows",
                 should="the venue's own time", work=tuple(each.arithmetic(n) for n in range(2)), amount=None,
                 currency="",
                 loss="by this record nothing is ever late: latency, staleness and order of events cannot be told from "

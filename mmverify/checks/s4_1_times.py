@@ -101,19 +101,22 @@ class Clocks:
     table : Table
     column : str
         The venue's.
-    rows : ndarray of int64
-        Those of a time that can be one.
+    both : ndarray of bool
+        Rows of two times that can be ones.
     local, venue : ndarray of int64
         Their times. [ns]
     """
 
     table: Table
     column: str
-    rows: Rows
+    both: Mask
     local: Times
     venue: Times
 
-    @cached_property
+    def __len__(self) -> int:
+        return len(self.local)
+
+    @property
     def lag(self) -> Times:
         """ts_local - ts_exchange: what a message took, and by how much the bot's clock is ahead. [ns]"""
         return self.local - self.venue
@@ -121,11 +124,11 @@ class Clocks:
     @cached_property
     def is_copy(self) -> bool:
         """Whether the two clocks are equal in every row."""
-        return not self.lag.any()
+        return np.array_equal(self.local, self.venue)
 
     def where(self, place: int) -> str:
         """Name a row."""
-        return self.table.where(int(self.rows[place]))
+        return self.table.where(int(np.flatnonzero(self.both)[place]))
 
     def arithmetic(self, place: int) -> str:
         """Subtract the clocks of a row."""
@@ -142,10 +145,9 @@ def clocks(session: Session) -> tuple[Clocks, ...]:
         local = by_name.get((name, "ts_local"))
         if column in VENUE and local is not None:
             both = local.given & venue.given & _possible(local) & _possible(venue)
-            rows = np.flatnonzero(both)
-            if rows.size:
-                pair = (each.whole.values if both.all() else each.whole.values[rows] for each in (local, venue))
-                out.append(Clocks(venue.table, column, rows, *pair))
+            if both.any():
+                pair = (each.whole.values if both.all() else each.whole.values[both] for each in (local, venue))
+                out.append(Clocks(venue.table, column, both, *pair))
     return tuple(out)
 
 

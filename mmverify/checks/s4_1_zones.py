@@ -9,6 +9,7 @@ import numpy as np
 
 from mmverify.checks import Breach, Looked
 from mmverify.checks.s4_1_times import AWAY, HOUR, MINUTE, Clocks, Moments, clocks, count, moments, shown
+from mmverify.numeric import largest
 from mmverify.session.load import Session
 
 _WRONG_ROWS = "orders, fills and prices are matched with those of another hour; what that costs is not recorded"
@@ -46,12 +47,13 @@ def whole_hours(session: Session) -> Looked:
 
 def _clocks_apart(each: Clocks) -> Breach | None:
     """Look for the clocks of most rows being the same number of hours apart, to a minute."""
-    hours = np.rint(each.lag / HOUR).astype(np.int64)
-    if not hours.any():
+    lag = each.lag
+    if largest(lag) <= HOUR // 2:
         return None
-    shifted = (hours != 0) & (np.abs(each.lag - hours * HOUR) < MINUTE)
+    hours = np.rint(lag / HOUR).astype(np.int64)
+    shifted = (hours != 0) & (np.abs(lag - hours * HOUR) < MINUTE)
     numbers, rows = np.unique(hours[shifted], return_counts=True)
-    if not rows.size or rows.max() * 2 <= len(each.lag):
+    if not rows.size or rows.max() * 2 <= len(each):
         return None
     most = int(numbers[rows.argmax()])
     places = np.flatnonzero(shifted & (hours == most))
@@ -62,7 +64,7 @@ def _clocks_apart(each: Clocks) -> Breach | None:
         was=f"{each.column} of {each.table.name} is {abs(most)} h {side} ts_local in {len(places)} rows",
         should="both clocks in UTC",
         work=(each.arithmetic(first),
-              f"that is {most} h and {int(each.lag[first]) - most * HOUR} ns: a zone, no latency"),
+              f"that is {most} h and {int(lag[first]) - most * HOUR} ns: a zone, no latency"),
         amount=None, currency="", loss=_WRONG_ROWS,
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ between Arrow and NumPy by their buffers: Arrow's own conversions import pandas,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from functools import cached_property
@@ -482,9 +482,27 @@ class _Growing:
         return self._room[: self._size]
 
 
+class _Marks:
+    """A mask that grows: no array of its own as long as no row is marked, as in most columns."""
+
+    def __init__(self) -> None:
+        self._marked, self._size = _Growing(bool), 0
+
+    def extend(self, mask: Mask) -> None:
+        if mask.any() and not len(self._marked.array):
+            self._marked.extend(np.zeros(self._size, dtype=bool))
+        if mask.any() or len(self._marked.array):
+            self._marked.extend(mask)
+        self._size += len(mask)
+
+    @property
+    def array(self) -> Mask:
+        return self._marked.array if len(self._marked.array) else np.broadcast_to(np.False_, self._size)
+
+
 class _Wholes:
     def __init__(self) -> None:
-        self._values, self._missing = _Growing(np.int64), _Growing(bool)
+        self._values, self._missing = _Growing(np.int64), _Marks()
         self._offsets: dict[str, Offset] = {}
 
     def add(self, part: Whole) -> None:
@@ -559,7 +577,7 @@ def _distinct(texts: pa.Array, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.i
 
 class _Numbers:
     def __init__(self) -> None:
-        self._ints, self._missing, self._nan = _Growing(np.int64), _Growing(bool), _Growing(bool)
+        self._ints, self._missing, self._nan = _Growing(np.int64), _Marks(), _Marks()
         self._printed: _Growing | None = _Growing(np.uint8)
         self._scale = self._digits = 0
 
@@ -585,11 +603,12 @@ class _Numbers:
 
 def absent(column: Column, rows: int) -> AnyColumn:
     """Return the column of a table that does not have it: every row empty."""
-    nothing, missing = np.zeros(rows, dtype=np.int64), np.ones(rows, dtype=bool)
+    nothing = np.broadcast_to(np.int64(0), rows)
+    missing, finite = (np.broadcast_to(np.bool_(each), rows) for each in (True, False))
     if column.type in ("dec", "udec"):
-        return Decimals(nothing, 0, 0, False, missing, ~missing)
+        return Decimals(nothing, 0, 0, False, missing, finite)
     if column.type == "id" or column.words:
-        return Words(np.full(rows, -1, dtype=np.int32), pa.nulls(0, pa.large_string()))
+        return Words(np.broadcast_to(np.int32(-1), rows), pa.nulls(0, pa.large_string()))
     return Whole(nothing, missing)
 
 
@@ -615,19 +634,21 @@ class Builder:
         self.naive: list[str] = []
         self._binary = False
         self._numbers, self._texts, self._wholes = _Numbers(), _Texts(), _Wholes()
-        self._add: Callable[[pa.Array], None] = {
-            "ts": lambda array: self._wholes.add(_time_batch(array, self.naive)),
-            "int": lambda array: self._wholes.add(_whole_batch(array, _INT)),
-            "bool": lambda array: self._wholes.add(_truth_batch(array)),
-            "dec": lambda array: self._numbers.add(_decimal_batch(array, column)),
-            "udec": lambda array: self._numbers.add(_decimal_batch(array, column)),
-        }.get(column.type, lambda array: self._texts.add(_words_batch(array, column)))
 
     def add(self, array: pa.Array) -> None:
         """Decode one batch; raise `Unreadable` for the first row that cannot be."""
         array = _text(array)
-        self._add(array)
         number = self.column.type in ("dec", "udec")
+        if number:
+            self._numbers.add(_decimal_batch(array, self.column))
+        elif self.column.type == "ts":
+            self._wholes.add(_time_batch(array, self.naive))
+        elif self.column.type == "int":
+            self._wholes.add(_whole_batch(array, _INT))
+        elif self.column.type == "bool":
+            self._wholes.add(_truth_batch(array))
+        else:
+            self._texts.add(_words_batch(array, self.column))
         self._binary = self._binary or pa.types.is_floating(array.type) or (number and _printed_floats(array))
         if not self.column.nullable and array.null_count:
             raise Unreadable(_first(_nulls(array)), "empty", "a value in every row")

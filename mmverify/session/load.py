@@ -109,6 +109,8 @@ class Session:
             self._cache[name] = Table(name, 0, known | {column: absent(TABLES[name][column], 0) for column in wanted})
         elif wanted or cached is None:
             starts, fresh = _read(self.sources[name], wanted, self.notes)
+            for column in fresh:
+                fresh[column] = self._shared(column, fresh[column])
             table = Table(name, starts[-1], known | fresh, starts[:-1])
             if cached and cached.rows != table.rows:
                 raise EvidenceError(
@@ -120,6 +122,18 @@ class Session:
             _require_whole_levels(self.sources[name], table)
             self._cache[name] = table
         return self._cache[name]
+
+    def _shared(self, name: str, column: AnyColumn) -> AnyColumn:
+        """Return a column with the text of another table's where it is the same: ids take more than their codes."""
+        others = (table.columns.get(name) for table in self._cache.values())
+        return next(
+            (
+                Words(column.codes, other.dictionary)
+                for other in others
+                if isinstance(column, Words) and isinstance(other, Words) and other.dictionary.equals(column.dictionary)
+            ),
+            column,
+        )
 
     def convention(self, name: str) -> str:
         """Return a convention as the session states it, else the one that session.md lists first."""
