@@ -76,8 +76,8 @@ def plus(a: Ints, b: Ints) -> Ints:
 
 def total(ints: Ints) -> int:
     """Return the sum of fewer than 2**31 integers."""
-    if ints.dtype == object:
-        return sum(ints.tolist())
+    if ints.dtype != object and largest(ints) * len(ints) <= INT64_MAX:
+        return int(ints.sum())
     return (int((ints >> 32).sum()) << 32) + int((ints & 0xFFFFFFFF).sum())
 
 

@@ -12,7 +12,7 @@ from mmverify.checks import Breach, Looked, gather
 from mmverify.checks.claims import places as places_of
 from mmverify.checks.exact import total
 from mmverify.checks.handwork import text
-from mmverify.checks.known import Rows, Times, rising
+from mmverify.checks.known import Rows, Times, rising, taken
 from mmverify.checks.s3_1_feed import Feed
 from mmverify.checks.s3_2_heard import Heard, extremes, heard
 from mmverify.numeric import Ints, Mask, decimal_text, narrow, times_power_of_ten
@@ -44,7 +44,8 @@ class _Use:
     def qty(self, places: Rows) -> Fraction:
         """Return the volume of some of them."""
         column = self.given.trades.decimals("qty")
-        return Fraction(total(column.ints[self.given.reports[places]]), 10**column.scale)
+        rows = taken(self.given.reports, places)
+        return Fraction(total(taken(column.ints, rows)), 10**column.scale)
 
 
 def _use(given: Heard) -> _Use:

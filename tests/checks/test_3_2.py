@@ -15,6 +15,7 @@ from audit import audit
 from checks.seeded import failed, fails_nothing, planted, simulated
 from test_audit_3 import BOOK, CASES, INSTRUMENT, Rows, heard, ms, signal, trade, update, write
 
+from mmverify.checks import s3_2_heard, s3_2_signs
 from mmverify.checks.s3_2_heard import extremes
 from mmverify.defects import Defect, defects
 from mmverify.defects.recording import Recording
@@ -343,6 +344,23 @@ def test_drawn_sessions_are_judged_as_by_the_slow_detectors(start: int, tmp_path
             assert (item.exercised, counts[item.id]) == (slow[item.id].exercised, len(violations)), (seed, item.id)
             broken[item.id] += bool(violations)
     assert all(broken[item] for item in FOUR), broken
+
+
+@pytest.mark.parametrize("step", [1, 2, 5])
+def test_trades_are_judged_alike_in_parts_of_any_size(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_2_heard, "STEP", step)
+    monkeypatch.setattr(s3_2_signs, "STEP", step)
+    wrong = 0
+    for seed in range(60):
+        folder = drawn(tmp_path / str(seed), seed)
+        seen, slow = review([open_session(folder)], focus=["3.2.1"]), audit(folder, ["3.2.1"])["3.2.1"]
+        assert seen.errors == ()
+        found = sum(finding.count for finding in seen.findings)
+        assert (seen.items[0].exercised, found) == (slow.exercised, len(slow.violations)), seed
+        wrong += found
+    assert wrong
 
 
 @pytest.mark.parametrize("seed", range(20))

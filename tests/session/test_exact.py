@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from mmverify.errors import EvidenceError
 from mmverify.numeric import Decimals
-from mmverify.session import Session, Table, open_session
+from mmverify.session import Session, Table, columns, open_session
 from mmverify.session.columns import Builder
 from mmverify.session.schema import TABLES
 
@@ -210,10 +210,26 @@ def test_whole_numbers_come_through_text_and_integers_alike(values: list[int | N
 @REPEATABLE
 @given(st.lists(st.lists(st.sampled_from(["a", "b", "c", "", "é"]) | st.none(), max_size=5), min_size=1, max_size=5))
 def test_words_come_through_whatever_the_batches(batches: list[list[str | None]]) -> None:
+    _assert_words(batches)
+
+
+LONG = ["x" * 1030 + end for end in "abab"]  # whose ends no hash covers
+
+
+@pytest.mark.parametrize("hashed", [lambda texts: np.zeros(len(texts), np.uint64), columns._hashes])
+@pytest.mark.parametrize("batches", [[LONG[:2], ["y"], LONG], [["12345678"], ["1234567", "123456789"], ["12345678"]]])
+def test_words_of_one_hash_are_told_apart(
+    batches: list[list[str | None]], hashed: Callable[[pa.Array], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columns, "_hashes", hashed)
+    _assert_words(batches)
+
+
+def _assert_words(batches: list[list[str | None]]) -> None:
     found = column("currency", *(pa.array(batch, pa.string()) for batch in batches))
     flat = [word or "" for batch in batches for word in batch]
     assert [found.text(row) for row in range(len(found))] == flat
-    assert set(found.names) == set(flat) - {""} and len(found.names) == len(set(found.names))
+    assert list(found.names) == [word for word in dict.fromkeys(flat) if word]
     assert found.codes.dtype == np.int32
     for name in (*found.names, "never"):
         assert found.is_(name).tolist() == [word == name for word in flat]

@@ -276,6 +276,14 @@ def test_words_of_several_batches_share_their_codes(opened: Opened) -> None:
     assert column.codes[3001] == column.codes[0]
 
 
+def test_ids_of_two_tables_are_kept_once(opened: Opened) -> None:
+    said = "trade_id,symbol,side,used\n" + "".join(f"{id},BTC-USDT,buy,true\n" for id in ("t1", "t2", "t1"))
+    session = opened({"trades.parquet": trades(2, trade_id=["t1", "t2"]), "bot_trades.csv": said})
+    ids, same = (session.table(name).words("trade_id") for name in ("trades", "bot_trades"))
+    assert same.dictionary is ids.dictionary
+    assert words(session, "bot_trades", "trade_id") == ["t1", "t2", "t1"]
+
+
 def test_truth_values_are_read_in_every_spelling(opened: Opened) -> None:
     texts = ["true", "True", "TRUE", "1", "false", "False", "0", ""]
     rows = "".join(f"1,c,m,{text}\n" for text in texts)
