@@ -21,7 +21,7 @@ export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup report test check fix lint types unit property armed notebook-tests readme lab notebooks conformance seeds parameters matrix mutation lock clean
+.PHONY: help setup report test check fix lint types unit property armed notebook-tests readme lab notebooks conformance seeds parameters matrix mutation bench bench-market bench-peers lock clean
 
 help:
 	@echo 'make report      review $(SESSION) and say where the report is (SESSION=DIR for your own)'
@@ -35,6 +35,8 @@ help:
 	@echo 'make matrix      try the libraries of tests/matrix/requirements.txt against the vectors'
 	@echo 'make mutation    change the formulas and replays a little at a time and see the tests fail (minutes)'
 	@echo 'make bench       time the review of a million order events, fills, positions and claims, and of 2 and 4 million'
+	@echo 'make bench-market time the review of 10 million book rows, 10 million trades, a million orders; half; a quarter (minutes)'
+	@echo 'make bench-peers replay a book beside hftbacktest and sign trades beside polars, 10 million rows each (minutes)'
 	@echo 'make setup       only the environment; make lock pins it anew; make clean removes it'
 
 # --- environment ---
@@ -74,7 +76,7 @@ compile = pip compile pyproject.toml --quiet --universal --python-version 3.11 -
 	--generate-hashes --no-emit-index-url --strip-extras --custom-compile-command 'make lock'
 
 clean:
-	rm -rf $(VENV) $(LAB) .venv-matrix .venv-mutation .venv-lock build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(LAB) .venv-matrix .venv-mutation .venv-bench .venv-lock build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Whole targets, right and wrong, under generated inputs: longer than a commit should wait.
@@ -110,6 +112,19 @@ mutation: .venv-mutation/.stamp-mutation
 # The sessions are made once, in build/bench: tests/bench/README.md has the figures.
 bench: setup
 	@$(VENV)/bin/python tests/bench/run.py
+
+bench-market: setup
+	@$(VENV)/bin/python tests/bench/market.py
+
+# hftbacktest wants a NumPy of its own: the peers have an environment of their own.
+bench-peers: setup .venv-bench/.stamp-bench
+	@$(VENV)/bin/python tests/bench/book.py --peer .venv-bench/bin/python
+	@PYTHONPATH=$(CURDIR) .venv-bench/bin/python tests/bench/lee_ready.py
+
+.venv-bench/.stamp-bench: tests/bench/requirements.txt
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --quiet -r $<
+	@touch $@
 
 # --- the review ---
 

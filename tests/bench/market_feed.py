@@ -6,11 +6,11 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from books import MS, SIZE, Book, truth
 from columns import Column, Mask, decimals, ids, same, words
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.signal import lfilter
 
 Spans = tuple[Column, Column]  # from and to, in order and apart [ns]
 SYMBOL, SECOND = "BTC-USDT-PERP", 10**9
@@ -143,8 +143,7 @@ def _signals(trades: dict[str, pa.Array]) -> pa.Table:
     units = np.append(0, np.cumsum(np.rint(qty * 1000).astype(np.int64)))
     money = np.append(0, np.cumsum(np.rint(price * 10).astype(np.int64) * np.rint(qty * 1000).astype(np.int64)))
     volume = units[high] - units[low]
-    alpha = 2 / (SPAN + 1)
-    ema = lfilter([alpha], [1, alpha - 1], price, zi=[(1 - alpha) * price[0]])[0]
+    ema = pd.Series(price).ewm(span=SPAN, adjust=False).mean().to_numpy()
     returns = np.diff(np.log(sliding_window_view(price[before - 1], BUCKETS)[1:]))
     some, begun = volume > 0, before[1 : 1 - BUCKETS] > low  # trades in the window, and in its first bucket
     claims = {

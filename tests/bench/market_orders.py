@@ -136,7 +136,8 @@ class Orders:
 def quoted(book: Book, best: Column, plan: dict[str, Spans], count: int) -> Orders:
     """Quote so many times, both sides where the position allows, and say what becomes of each order."""
     ts, (starts, ends) = book.ts[book.starts], joined(plan, *PAUSES)
-    of = np.flatnonzero(~inside(ts, (starts - 5 * MS, ends + 10 * MS)))[1:-1]
+    is_followed = np.append(np.diff(ts), 0) > MS // 20  # so that the orders are sent before the next quote
+    of = np.flatnonzero(is_followed & ~inside(ts, (starts - 5 * MS, ends + 10 * MS)))[1:]
     of = of[np.linspace(0, len(of) - 1, count).astype(np.int64)]
     number = np.arange(2 * count)
     is_ask = number % 2
