@@ -68,8 +68,8 @@ $(LAB)/.locked: requirements-lab.lock
 lock:
 	$(PYTHON) -m venv --clear .venv-lock
 	.venv-lock/bin/python -m pip install --quiet uv==0.13.9
-	.venv-lock/bin/uv $(compile) --extra test -o requirements.lock
-	.venv-lock/bin/uv $(compile) --extra test --extra lab -c requirements.lock -o requirements-lab.lock
+	.venv-lock/bin/uv $(compile) --extra test --extra fast -o requirements.lock
+	.venv-lock/bin/uv $(compile) --extra test --extra fast --extra lab -c requirements.lock -o requirements-lab.lock
 	rm -rf .venv-lock
 
 compile = pip compile pyproject.toml --quiet --universal --python-version 3.11 --fork-strategy fewest \

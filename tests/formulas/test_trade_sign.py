@@ -13,6 +13,8 @@ from mmverify.errors import Undefined
 from mmverify.formulas import trade_sign
 from mmverify.formulas.trade_sign import lee_ready, lee_ready_exact, trade_signs, trade_signs_exact
 
+pytestmark = pytest.mark.usefixtures("either_way")
+
 REPEATABLE = settings(derandomize=True, deadline=None, max_examples=300)
 PRICES = st.lists(st.integers(95, 105), max_size=25)
 FIRST = st.sampled_from([-1, 0, 1])
@@ -202,6 +204,18 @@ def test_what_is_undefined_is_found_wherever_it_stands(
     wrong[place] = wrong[place] + 100 if column.endswith("_ts") and place == 0 else 0
     with pytest.raises(Undefined):
         lee_ready(**tape | {column: wrong})
+
+
+def test_many_trades_have_the_signs_of_the_oracle() -> None:
+    rng = np.random.default_rng(7)
+    count = 3 * trade_sign._BLOCK
+    bids = rng.integers(95, 105, 2 * count)
+    tape = {
+        "trade_prices": rng.integers(95, 106, count), "trade_ts": np.cumsum(rng.integers(0, 30, count)),
+        "quote_ts": np.cumsum(rng.integers(0, 2, 2 * count) * rng.integers(0, 30, 2 * count)) + 500,
+        "bids": bids, "asks": bids + rng.integers(0, 3, 2 * count),
+    }  # fmt: skip
+    assert lee_ready(**tape).tolist() == lee_ready_exact(**{key: row.tolist() for key, row in tape.items()})
 
 
 def test_times_of_any_integer_type_are_one_time() -> None:
