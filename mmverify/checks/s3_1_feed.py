@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmverify.checks.known import Rows, Timeline, Times, timeline
+from mmverify.compiled import compiled
 from mmverify.numeric import Mask
-from mmverify.replay.depth import NONE, best
+from mmverify.replay.depth import best
 from mmverify.replay.sequence import Messages, Sequence, sequence
 from mmverify.replay.tape import CHUNK, Codes, Grid, Tape, capped, renewed
 from mmverify.session.load import Session, Table, need_instruments
 
 COLUMNS = ("ts_exchange", "ts_local", "symbol", "seq", "prev_seq", "kind", "side", "price", "qty")
+_FARTHEST = 2**63 - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,12 +88,10 @@ class Feed:
         return best(replace(self.tape, present=large))
 
     @cached_property
-    def margin(self) -> Rows:
-        """Best ask less best bid after each message, in units of the price's scale; 1 where a side is empty."""
+    def crossed(self) -> Mask:
+        """Whether the best bid is above the best ask after each message, shape (m,)."""
         bid, ask = self.best
-        grid = self.tape.grid
-        both = (bid != NONE) & (ask != NONE)
-        return np.where(both, grid.price(ask) - grid.price(bid), 1)
+        return np.asarray(bid + ask >= 2 * self.tape.grid.span, dtype=bool)  # NONE is below any code
 
     def price(self, code: int) -> Fraction:
         """Return the price of a code."""
@@ -120,13 +120,14 @@ def feeds(session: Session) -> dict[str, Feed]:
 
 def _feed(session: Session, table: Table, symbol: str, which: Mask | None) -> Feed:
     line = timeline(session, table, which)
-    rows = _Rows(len(table), line.rows)
+    rows = _Rows(table, line)
     with ThreadPoolExecutor(1) as pool:  # NumPy lets both run side by side
         levels = pool.submit(_levels, table, rows)
-        starts = _starts(table, line, rows)
-        messages = _messages(table, line, starts)
+        firsts = _firsts(table, line, rows)
+        messages = _messages(table, line, firsts)
         told = sequence(messages)
         grid, codes, present, leveled = levels.result()
+    starts = firsts.starts
     places, bounds, stops = _applied(told, starts, len(line), leveled)
     taken: Any = slice(None) if places is None else places
     tape = Tape(grid, bounds, codes[taken], line.rows[taken], present[taken], stops)
@@ -142,9 +143,9 @@ def _feed(session: Session, table: Table, symbol: str, which: Mask | None) -> Fe
 class _Rows:
     """Rows of a table; where they are all of it in its order, a column is taken without a copy."""
 
-    def __init__(self, size: int, rows: Rows) -> None:
-        self.rows = rows
-        self._is_all = len(rows) == size and bool((rows[1:] > rows[:-1]).all())
+    def __init__(self, table: Table, line: Timeline) -> None:
+        self.rows = line.rows
+        self._is_all = line.times is table.whole("ts_local").values
 
     def take(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return a column's values in these rows."""
@@ -156,39 +157,85 @@ def _levels(table: Table, rows: _Rows) -> tuple[Grid, Codes, Mask, Mask]:
     side, price, qty = (rows.take(each) for each in (
         table.words("side").codes, table.decimals("price").ints, table.decimals("qty").ints
     ))  # fmt: skip
-    leveled = (side >= 0) & np.asarray(np.greater(price, 0), dtype=bool)
-    grid = Grid.of(price if leveled.all() else price[leveled])
-    codes = grid.codes(side == table.words("side").code("ask"), price)
-    return grid, codes, np.asarray(np.greater(qty, 0), dtype=bool), leveled
+    loop, ends = compiled(_mark, len(side)), None
+    if loop and price.dtype == qty.dtype == np.int64:
+        leveled, present = np.empty(len(side), dtype=bool), np.empty(len(side), dtype=bool)
+        ends = loop(side, price, qty, leveled, present)
+    else:
+        leveled = (side >= 0) & np.asarray(np.greater(price, 0), dtype=bool)
+        present = np.asarray(np.greater(qty, 0), dtype=bool)
+    grid = Grid.of(price if leveled.all() else price[leveled], ends)
+    return grid, grid.codes(side == table.words("side").code("ask"), price), present, leveled
 
 
-def _starts(table: Table, line: Timeline, rows: _Rows) -> Rows:
-    """Return where each message begins: rows of one number, kind and time belong together."""
-    if not len(line):
-        return np.empty(0, dtype=np.int64)
+def _mark(side: Codes, price: Rows, qty: Rows, leveled: Mask, present: Mask) -> tuple[int, int]:
+    """Fill in which rows have a level, and whether it is there after them; return the lowest and the highest price."""
+    low, high = _FARTHEST, 0
+    for row in range(len(side)):
+        leveled[row], present[row] = (side[row] >= 0) & (price[row] > 0), qty[row] > 0
+        low = min(low, price[row] if leveled[row] else _FARTHEST)
+        high = max(high, price[row] if leveled[row] else 0)
+    return min(low, high), high
+
+
+@dataclass(frozen=True, eq=False)
+class _Firsts:
+    """Where each message begins, and what its first row says."""
+
+    starts: Rows
+    seq: Rows
+    prev: Rows
+    sent: Times
+    kind: Codes
+
+
+def _firsts(table: Table, line: Timeline, rows: _Rows) -> _Firsts:
+    """Cut a book into messages: rows of one number, kind and time belong together."""
     columns: list[NDArray[Any]] = [table.whole(name).values for name in ("seq", "prev_seq", "ts_exchange")]
-    columns = [line.times, *(rows.take(column) for column in [*columns, table.words("kind").codes])]
+    columns = [rows.take(column) for column in [*columns, table.words("kind").codes]]
+    loop = compiled(_cut, len(line))
+    if loop:
+        out = [np.empty(len(line), dtype=column.dtype) for column in (line.times, *columns)]
+        count = loop(line.times, *columns, *out)
+        return _Firsts(*(each[:count] for each in out))  # what lies behind was never written, and takes no memory
     fresh = np.zeros(len(line), dtype=bool)
-    fresh[0] = True
+    fresh[:1] = True
     for start in range(0, len(line) - 1, CHUNK):
         part = fresh[start + 1 : start + 1 + CHUNK]
-        for column in columns:
+        for column in (line.times, *columns):
             part |= column[start + 1 : start + 1 + CHUNK] != column[start : start + len(part)]
-    return np.flatnonzero(fresh)
+    starts = np.flatnonzero(fresh)
+    return _Firsts(starts, *(column[starts] for column in columns))
 
 
-def _messages(table: Table, line: Timeline, starts: Rows) -> Messages:
-    first = line.rows[starts]
-    seq, prev, sent = (table.whole(name) for name in ("seq", "prev_seq", "ts_exchange"))
-    number, before = seq.values[first], prev.values[first]
-    silent = _among(prev.missing, first)
+def _cut(
+    ts: Times, seq: Rows, prev: Rows, sent: Times, kind: Codes, starts: Rows, first_seq: Rows, first_prev: Rows,
+    first_sent: Times, first_kind: Codes,
+) -> int:  # fmt: skip
+    """Fill in the first rows; return how many there are."""
+    count = 0
+    for row in range(len(ts)):
+        before = max(row - 1, 0)
+        if (
+            (ts[row] != ts[before]) | (seq[row] != seq[before]) | (prev[row] != prev[before])
+            | (sent[row] != sent[before]) | (kind[row] != kind[before]) | (row == 0)
+        ):  # fmt: skip
+            starts[count], first_seq[count], first_prev[count] = row, seq[row], prev[row]
+            first_sent[count], first_kind[count] = sent[row], kind[row]
+            count += 1
+    return count
+
+
+def _messages(table: Table, line: Timeline, firsts: _Firsts) -> Messages:
+    rows, before = line.rows[firsts.starts], firsts.prev
+    silent, unnumbered, untimed = (
+        _among(table.whole(name).missing, rows) for name in ("prev_seq", "seq", "ts_exchange")
+    )
     if silent.any():
-        before = np.where(silent, number - 1, before)
-    kind = table.words("kind")
+        before = np.where(silent, firsts.seq - 1, before)
     return Messages(
-        seq=number, prev=before, numbered=~_among(seq.missing, first),
-        snapshot=kind.codes[first] == kind.code("snapshot"), empty=_among(table.words("side").codes < 0, first),
-        timed=~_among(sent.missing, first), sent=sent.values[first],
+        seq=firsts.seq, prev=before, numbered=~unnumbered, snapshot=firsts.kind == table.words("kind").code("snapshot"),
+        empty=table.words("side").codes[rows] < 0, timed=~untimed, sent=firsts.sent,
     )  # fmt: skip
 
 

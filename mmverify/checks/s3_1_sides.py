@@ -98,7 +98,7 @@ def quotes_on_crossed_books(session: Session) -> Looked:
         for symbol, feed in feeds(session).items():
             rows = np.flatnonzero(says & ~told & table.words("symbol").is_(symbol))
             low, high = feed.span(table.whole("ts_local").values[rows])
-            crosses = np.append(0, np.cumsum(feed.margin[feed.states] < 0))
+            crosses = np.append(0, np.cumsum(feed.crossed[feed.states]))
             exercised += int((high > low).sum())
             by_venue[rows] = (high > low) & (crosses[high] - crosses[low] == high - low)
     wrong = crossed | by_venue

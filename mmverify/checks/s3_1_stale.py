@@ -106,8 +106,10 @@ def _newest(feed: Feed, at: Times, seq: Rows, named: Mask) -> Rows:
     whole = states[told.intact[states] & told.numbered[states]]
     if not (whole.size and ask.size):
         return out
-    order = np.argsort(told.seq[whole], kind="stable")  # of one number in order of arrival
-    numbers = told.seq[whole][order]
+    numbers, order = told.seq[whole], np.arange(len(whole))
+    if (numbers[1:] < numbers[:-1]).any():
+        order = np.argsort(numbers, kind="stable")  # of one number in order of arrival
+        numbers = numbers[order]
     come = np.searchsorted(feed.times[told.heard[whole]], at[ask], side="right")  # so many states were heard of
     last = np.searchsorted(numbers, seq[ask], side="right")
     left = np.arange(len(ask))

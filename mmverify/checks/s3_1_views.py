@@ -12,14 +12,12 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mmverify.checks.known import Rows, Times
 from mmverify.checks.s3_1_feed import Feed, feeds
 from mmverify.checks.s3_1_looks import Looks, Sides, looks
 from mmverify.numeric import Ints, Mask
-from mmverify.replay.depth import NONE, states
-from mmverify.replay.tape import Tape
+from mmverify.replay.depth import NONE, looked_up, states
 from mmverify.session.load import Session
 
 
@@ -209,13 +207,15 @@ def _held(mine: Looks, feed: Feed, look: Rows, message: Rows, kept: Sides) -> He
     code = np.where(on_grid, grid.codes(is_ask, np.where(on_grid, floor, grid.base)), nowhere)
     other = np.where(on_grid, 2 * grid.span - 1 - code, nowhere)
     better = grid.better(is_ask, floor, ceiling)
+    group = 2 * pair + is_ask  # as in `Looks`: the places of one are side by side
+    firsts = np.flatnonzero(np.diff(group, prepend=-1))
     worst = np.full((len(look), 2), nowhere, dtype=np.int64)
-    np.minimum.at(worst, (pair, is_ask.astype(np.int64)), better)
+    worst.ravel()[group[firsts]] = np.minimum.reduceat(better, firsts) if firsts.size else 0
     order = np.argsort(message, kind="stable")
     tops = feed.best[:, message] + 1
     spans = np.stack([begins, stops, worst[:, 0], tops[0], worst[:, 1], tops[1]], axis=1)
-    found, beyond = np.zeros(len(place), dtype=np.int32), np.zeros((len(look), 2), dtype=np.int64)
-    beyond[order] = np.array(_read(tape, message[order], spans[order], code, found)).reshape(-1, 2)
+    beyond = np.zeros((len(look), 2), dtype=np.int64)
+    found, beyond[order] = looked_up(tape, tape.until(message[order]), spans[order], code)
     # the venue's whole sides are looked at where one of the bot's is shorter than it was, or a level is not there
     doubtful: Mask = np.asarray((mine.sizes[look] < kept[look]).any(axis=1))
     doubtful[pair[found == 0]] = True
@@ -230,39 +230,21 @@ def _held(mine: Looks, feed: Feed, look: Rows, message: Rows, kept: Sides) -> He
             standing[n, side] = np.count_nonzero(of_side)
             lowest[n, side] = side * grid.span + int(of_side.argmax())
     here: Mask = found > 0
-    at = (pair, is_ask.astype(np.int64))
-    counted = here & (code >= worst[at]) & ~mine.repeated[place]
-    listed = np.zeros((len(look), 2), dtype=np.int64)
-    np.add.at(listed, at, counted)
-    all_opposite, all_here = np.ones((len(look), 2), dtype=bool), np.ones((len(look), 2), dtype=bool)
-    np.logical_and.at(all_opposite, at, opposite > 0)
-    np.logical_and.at(all_here, at, here)
+
+    def count(which: Mask) -> Sides:
+        return np.bincount(group[which], minlength=2 * len(look)).reshape(-1, 2)
+
+    listed = count(here & (code >= worst.ravel()[group]) & ~mine.repeated[place])
+    swapped = (count(opposite > 0) == mine.sizes[look]) & (count(here) < mine.sizes[look])
     judged = np.asarray(np.greater(floor, 0), dtype=bool) | np.asarray(np.greater(ceiling, 0), dtype=bool)
     if feed.depth is not None:
-        judged &= here | (standing[at] < feed.depth) | (better > lowest[at])
-    sizes = mine.sizes[look]
+        judged &= here | (standing.ravel()[group] < feed.depth) | (better > lowest.ravel()[group])
     own: Rows = found.astype(np.int64)
     return Held(
-        look, message, place, pair, own - 1, swapped=(sizes > 0) & all_opposite & ~all_here, missing=beyond > listed,
-        short=np.minimum(kept[look], standing) > sizes, crossed=_crossed(mine, feed, look, message), judged=judged,
-        wrong=judged & _differs(mine, feed, place, own),
+        look, message, place, pair, own - 1, swapped=swapped, missing=beyond > listed,
+        short=np.minimum(kept[look], standing) > mine.sizes[look], crossed=_crossed(mine, feed, look, message),
+        judged=judged, wrong=judged & _differs(mine, feed, place, own),
     )  # fmt: skip
-
-
-def _read(
-    tape: Tape, messages: Rows, spans: Rows, code: Rows, found: NDArray[np.int32]
-) -> list[tuple[int, int]]:  # fmt: skip
-    """Look up the levels of each pair in `found`; return how many the venue has from the worst of each side on.
-
-    A row of `spans` is where its places begin and end, and the lowest code and the end of each side.
-    """
-    counts = []
-    for (start, stop, bid, bids, ask, asks), levels in zip(
-        spans.tolist(), states(tape, tape.until(messages)), strict=True
-    ):
-        levels.take(code[start:stop], out=found[start:stop], mode="clip")
-        counts.append((int(np.count_nonzero(levels[bid:bids])), int(np.count_nonzero(levels[ask:asks]))))
-    return counts
 
 
 def _at_scale(prices: Ints, scale: int, wanted: int) -> tuple[Ints, Ints]:
@@ -280,7 +262,7 @@ def _crossed(mine: Looks, feed: Feed, look: Rows, message: Rows) -> Mask:
     firsts = np.minimum(mine.bounds[2 * look[:, None] + np.arange(2)], max(len(mine.rows) - 1, 0))
     prices = mine.prices[firsts]
     above = np.asarray(prices[:, 0] > prices[:, 1], dtype=bool)
-    return np.asarray(both & above & (feed.margin[message] >= 0))
+    return np.asarray(both & above & ~feed.crossed[message])
 
 
 def _differs(mine: Looks, feed: Feed, place: Rows, found: Rows) -> Mask:

@@ -14,12 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from mmverify.compiled import THREADS, compiled
 from mmverify.numeric import Mask
 from mmverify.replay.tape import CHUNK, Codes, Places, Tape, by_code, turns
 
 NONE = -1  # a side without a level
 _WINDOW = 4096  # levels below the last best that are looked at first
-_THREADS = 2  # each replays a part of the messages; NumPy lets them run side by side
 
 
 def best(tape: Tape) -> Codes:
@@ -35,12 +35,35 @@ def best(tape: Tape) -> Codes:
         Codes of bid and ask, `NONE` for an empty side.
     """
     out = np.empty((2, tape.steps), dtype=np.int32)
+    loop = compiled(_walk, len(tape))
+    if loop and loop(tape.code, tape.present, tape.bounds, tape.grid.span, out):
+        return out
     stretches = tape.stretches()
-    share = max(1, -(-len(stretches) // _THREADS))
-    with ThreadPoolExecutor(_THREADS) as pool:
+    share = max(1, -(-len(stretches) // THREADS))
+    with ThreadPoolExecutor(THREADS) as pool:
         parts = [stretches[place : place + share] for place in range(0, len(stretches), share)]
         list(pool.map(lambda part: _fill(tape, part, out), parts))
     return out
+
+
+def _walk(code: Codes, present: Mask, bounds: Places, span: int, out: Codes) -> bool:
+    """Fill in the best levels message by message; return False where it would look at too many levels."""
+    alive = np.zeros(2 * span, dtype=np.bool_)
+    bid, ask, patience = NONE, span - 1, 4 * len(code) + 2 * span
+    for step in range(len(bounds) - 1):
+        for place in range(bounds[step], bounds[step + 1]):
+            here, is_there = code[place], present[place]
+            alive[here] = is_there
+            bid = max(bid, here if is_there & (here < span) else NONE)
+            ask = max(ask, here if is_there & (here >= span) else NONE)
+        while bid > NONE and not alive[bid]:
+            bid, patience = bid - 1, patience - 1
+        while ask >= span and not alive[ask]:
+            ask, patience = ask - 1, patience - 1
+        out[0, step], out[1, step] = bid, ask if ask >= span else NONE
+        if patience < 0:
+            return False
+    return True
 
 
 def _fill(tape: Tape, stretches: Sequence[tuple[int, int]], out: Codes) -> None:
@@ -144,3 +167,54 @@ def states(tape: Tape, stops: Places) -> Iterator[NDArray[np.int32]]:
             levels[code[some]] = marks[some]
             done = begin + some.stop
         yield levels
+
+
+def looked_up(tape: Tape, stops: Places, spans: Places, code: Places) -> tuple[Codes, Places]:
+    """Return the levels of some codes, and how many there are in some ranges, after as many changes as `stops` says.
+
+    Parameters
+    ----------
+    tape : Tape
+    stops : ndarray of int64, shape (k,)
+        Counts of changes, rising.
+    spans : ndarray of int64, shape (k, 6)
+        Where the codes of each begin and end, then the first and the end of a range of bids, and of one of asks.
+    code : ndarray of int64, shape (n,)
+        Codes, or 2 * span for none.
+
+    Returns
+    -------
+    found : ndarray of int32, shape (n,)
+        As `states` has them.
+    counts : ndarray of int64, shape (k, 2)
+    """
+    found, counts = np.zeros(len(code), dtype=np.int32), np.zeros((len(stops), 2), dtype=np.int64)
+    loop = compiled(_look_up, len(tape))
+    if loop:
+        levels = np.zeros(2 * tape.grid.span + 1, dtype=np.int32)
+        loop(tape.code, tape.present, stops, spans, code, levels, found, counts)
+        return found, counts
+    for n, levels in enumerate(states(tape, stops)):
+        begin, end, bid, bids, ask, asks = spans[n].tolist()
+        levels.take(code[begin:end], out=found[begin:end], mode="clip")
+        counts[n] = np.count_nonzero(levels[bid:bids]), np.count_nonzero(levels[ask:asks])
+    return found, counts
+
+
+def _look_up(
+    code: Codes, present: Mask, stops: Places, spans: Places, wanted: Places, levels: Codes, found: Codes,
+    counts: Places,
+) -> None:  # fmt: skip
+    """Fill in the levels of codes and their counts, change by change."""
+    place = 0
+    for each in range(len(stops)):
+        while place < stops[each]:
+            levels[code[place]] = place + 1 if present[place] else 0
+            place += 1
+        for one in range(spans[each, 0], spans[each, 1]):
+            found[one] = levels[wanted[one]]
+        for side in range(2):
+            total = 0
+            for level in levels[spans[each, 2 + 2 * side] : spans[each, 3 + 2 * side]]:
+                total += int(level != 0)
+            counts[each, side] = total

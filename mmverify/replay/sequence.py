@@ -123,10 +123,9 @@ class _Follower:
         self._gaps: list[int] = []
         self._chained = 0
         begins = messages.snapshot.copy()
+        # a reset, which follows the last number with a lower one, begins a book too
         begins[1:] |= (messages.seq[1:] < messages.seq[:-1]) & messages.numbered[1:]
-        self._starts = np.flatnonzero(
-            begins
-        )  # a reset, which follows the last number with a lower one, begins a book too
+        self._starts = np.flatnonzero(begins)
         self._needs_look = np.flatnonzero(messages.snapshot | ~messages.numbered)
         count = len(messages)
         self._seq, self._last = np.zeros(count, dtype=np.int64), np.full(count, -1, dtype=np.int64)

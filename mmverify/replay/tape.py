@@ -16,6 +16,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from mmverify.compiled import compiled
 from mmverify.numeric import Ints, Mask
 
 Places = NDArray[np.int64]
@@ -46,9 +47,9 @@ class Grid:
     listed: Ints | None
 
     @staticmethod
-    def of(price: Ints) -> Grid:
-        """Number the prices of a column."""
-        low, high = (int(price.min()), int(price.max())) if len(price) else (0, 0)
+    def of(price: Ints, ends: tuple[int, int] | None = None) -> Grid:
+        """Number the prices of a column, whose lowest and highest may be known."""
+        low, high = ends or ((int(price.min()), int(price.max())) if len(price) else (0, 0))
         if price.dtype != object and high - low < _CELLS:
             return Grid(low, high - low + 1, None)
         listed = np.unique(price)
@@ -68,6 +69,10 @@ class Grid:
     def codes(self, is_ask: Mask, price: Ints) -> Codes:
         """Return the codes of prices that are of the grid."""
         codes = np.empty(len(price), dtype=np.int32)
+        loop = compiled(_number, len(price))
+        if loop and self.listed is None and price.dtype == np.int64:
+            loop(is_ask, price, self.base, self.span, codes)
+            return codes
         for start in range(0, len(price), CHUNK):
             span = slice(start, start + CHUNK)
             ranks = price[span] - self.base if self.listed is None else self.rank(price[span])
@@ -84,6 +89,13 @@ class Grid:
         """Return the prices of codes of either side, whatever a negative code is."""
         ranks = np.where(code < self.span, code, 2 * self.span - 1 - code.astype(np.int64))
         return self.base + ranks if self.listed is None else self.listed[ranks]
+
+
+def _number(is_ask: Mask, price: Ints, base: int, span: int, codes: Codes) -> None:
+    """Fill in the code of each price."""
+    for place in range(len(price)):
+        rank = price[place] - base
+        codes[place] = 2 * span - 1 - rank if is_ask[place] else rank
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,6 +38,7 @@ def assess(folder: Path, item: str, settings: str, tables: dict[str, Rows]) -> A
 OF_DETECTORS = [each for each in CASES if str(each.values[0]) in SIX]
 
 
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize(("item", "exercised", "where", "settings", "tables"), OF_DETECTORS)
 def test_as_the_slow_detector_sees_it(
     item: str, exercised: int, where: list[str], settings: str, tables: dict[str, Rows], tmp_path: Path
@@ -145,6 +146,7 @@ WRONG = [
 ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize("bad", WRONG, ids=lambda bad: f"{bad.item} {bad.name}")
 def test_a_mistake_is_found_and_worked(bad: Bad, tmp_path: Path) -> None:
     seen = assess(tmp_path, bad.item, bad.settings, bad.tables)
@@ -219,6 +221,7 @@ LEGAL = [
 ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("either_way")
 @pytest.mark.parametrize("odd", LEGAL, ids=lambda odd: f"{odd.item} {odd.name}")
 def test_what_is_odd_is_no_finding(odd: Odd, tmp_path: Path) -> None:
     seen = assess(tmp_path, odd.item, odd.settings, odd.tables)
@@ -298,6 +301,7 @@ def same_states(folder: Path) -> int:
     return count
 
 
+@pytest.mark.usefixtures("either_way")
 def test_the_fast_replay_is_the_slow_one(tmp_path: Path) -> None:
     counts = [same_states(disorder(tmp_path / str(seed), seed)) for seed in range(80)]
     assert sum(counts) > 800

@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from mmverify.replay.depth import NONE, best, states
+from mmverify.replay.depth import NONE, best, looked_up, states
 from mmverify.replay.sequence import Messages, Sequence, sequence
 from mmverify.replay.tape import CHUNK, Grid, Tape, capped, renewed
+
+pytestmark = pytest.mark.usefixtures("either_way")
 
 Update = tuple[int, str, int, int]  # message, side, price, quantity
 
@@ -74,6 +76,26 @@ def test_every_best_price_and_level_is_that_of_the_dictionaries(kind: Kind) -> N
         assert (bid, ask) == (max(books["bid"], default=None), min(books["ask"], default=None))
         if step % 97 == 0:
             assert sides_of(made, levels) == (books["bid"], books["ask"])
+
+
+def test_a_look_finds_levels_and_counts_them() -> None:
+    updates = [(0, "bid", 10, 1), (0, "bid", 12, 1), (1, "ask", 15, 1), (2, "bid", 10, 0), (2, "ask", 14, 1)]
+    made = tape(updates, 3)
+    low, eleven, twelve = (int(made.grid.codes(np.array([False]), np.array([price]))[0]) for price in (10, 11, 12))
+    nowhere, end = 2 * made.grid.span, made.grid.span
+    spans = np.array([[0, 3, low, end, end, nowhere], [3, 5, eleven, end, end, nowhere], [5, 5, end, end, end, end]])
+    found, counts = looked_up(
+        made, made.until(np.array([0, 2, 2])), spans, np.array([low, twelve, nowhere, low, twelve])
+    )
+    assert found.tolist() == [1, 2, 0, 0, 2]
+    assert counts.tolist() == [[2, 0], [1, 2], [0, 0]]
+
+
+def test_the_best_price_may_move_far_and_often() -> None:
+    far = [(step, "bid", 10**6, step % 2) for step in range(1, 40)]
+    found = best(tape([(0, "bid", 1, 1), (0, "ask", 2 * 10**6, 1), *far], 40))
+    assert found[0].tolist() == [0, *([10**6 - 1, 0] * 20)][:40]
+    assert set(found[1].tolist()) == {2 * 10**6}  # behind as many bids, and the worst of all asks
 
 
 def test_a_book_without_changes_has_no_prices() -> None:
