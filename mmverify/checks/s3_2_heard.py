@@ -16,7 +16,7 @@ from mmverify.numeric import Ints
 from mmverify.session.load import Session, Table, need_instruments
 
 _COLUMNS = ("ts_exchange", "ts_local", "symbol", "trade_id", "price", "qty", "aggressor")
-STEP = 1 << 20  # trades gone through at once
+STEP = 1 << 18  # trades gone through at once
 
 
 @dataclass(frozen=True, eq=False)

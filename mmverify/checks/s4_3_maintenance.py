@@ -40,9 +40,9 @@ def maintenance_windows(session: Session) -> Looked:
     replayed, stated = flow(session), windows(session)
     begin, end = int(replayed.ts.min(initial=session_end(session))), session_end(session)
     closed = [window for window in stated if window.start < end and window.end > begin]
-    looked, out, left = 0, list[tuple[Window, int]](), list[tuple[Window, int]]()
+    looked = len(sent(session)[0]) if closed else 0
+    out, left = list[tuple[Window, int]](), list[tuple[Window, int]]()
     for window in closed:
-        looked += len(sent(session)[0])
         out += [(window, row) for row in sent_between(session, window.start, window.end, at_start=True).tolist()]
         before = [life for life in open_orders(session, window.start)
                   if replayed.ts[replayed.lives.first[life]] < window.start]  # fmt: skip

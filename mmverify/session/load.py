@@ -111,6 +111,8 @@ class Session:
             starts, fresh = _read(self.sources[name], wanted, self.notes)
             for column in fresh:
                 fresh[column] = self._shared(column, fresh[column])
+            if self.sources[name].bytes() > _SMALL:
+                give_back()
             table = Table(name, starts[-1], known | fresh, starts[:-1])
             if cached and cached.rows != table.rows:
                 raise EvidenceError(
@@ -240,8 +242,6 @@ def _read(source: Source, wanted: list[str], notes: list[str]) -> tuple[tuple[in
         columns[name] = builder.column_data() if name in present and starts[-1] else absent(schema[name], starts[-1])
         if builder.naive:
             notes.append(f"{source.table}, column {name}: {builder.naive[0]} has no offset; read as UTC")
-    if source.bytes() > _SMALL:
-        give_back()
     return tuple(starts), columns
 
 
