@@ -40,7 +40,7 @@ class Moments:
     column: str
     whole: Whole
 
-    @cached_property
+    @property
     def given(self) -> Mask:
         """Rows that have a time."""
         return ~self.whole.missing

@@ -24,6 +24,7 @@ _GONE = [STATES.index(state) for state in ("CANCELED", "EXPIRED", "REJECTED")]
 _SAID = (
     "reconcile", "reject", "fill", "partial_fill", "cancel_ack", "expire", "exchange_cancel", "liquidation",
 )  # fmt: skip
+_NEVER = 2**63 - 1  # ns
 _REJECTS = ("reject", "cancel_reject", "replace_reject")
 
 
@@ -126,8 +127,10 @@ def unknown_orders(session: Session) -> Looked:
     table = session.table("order_events", "code", "reason")
     refused = replayed.is_("cancel_reject", "replace_reject")
     refused &= told(table.words("code"), is_unknown_order) | told(table.words("reason"), is_unknown_order)
-    lives = replayed.lives
-    is_unknown = (lives.latest(refused) >= 0) | (replayed.ts >= _missing(session, replayed)[lives.life])
+    lives, since = replayed.lives, _missing(session, replayed)
+    if not refused.any() and (since == _NEVER).all():
+        return Looked(0)
+    is_unknown = (lives.latest(refused) >= 0) | (replayed.ts >= since[lives.life])
     newest = lives.before(lives.latest(np.isin(replayed.told, DONE_CODES)), -1)
     gone = is_unknown & np.isin(replayed.told, _GONE) & (newest < 0) & ~replayed.is_(*_SAID)
     rows = np.flatnonzero(gone)
@@ -140,8 +143,8 @@ def unknown_orders(session: Session) -> Looked:
 
 
 def _missing(session: Session, replayed: Flow) -> Times:
-    """Return when the answer to a request first said that an order is unknown, by life; beyond all where none did."""
-    out = np.full(len(replayed.lives), np.iinfo(np.int64).max)
+    """Return when the answer to a request first said that an order is unknown, by life; never where none did."""
+    out = np.full(len(replayed.lives), _NEVER)
     if not session.has("requests"):
         return out
     asked, ids = requests_of(session), replayed.table.words("client_order_id")

@@ -528,14 +528,15 @@ class _Texts:
         self._parts.append((len(part), part.dictionary))
 
     def joined(self) -> Words:
-        parts, self._parts = self._parts, []
-        codes, row, place = self._codes.array, 0, 0
-        names = pa.concat_arrays([part for _, part in parts])
+        sizes = [(rows, len(part)) for rows, part in self._parts]
+        names = pa.concat_arrays([part for _, part in self._parts])
+        self._parts = []
         new, names = _distinct(names, self._hashes.array)
-        for rows, part in parts:
-            mine = np.append(new[place : place + len(part)], np.int32(-1))  # the last is for -1
+        codes, row, place = self._codes.array, 0, 0
+        for rows, size in sizes:
+            mine = np.append(new[place : place + size], np.int32(-1))  # the last is for -1
             codes[row : row + rows] = mine[codes[row : row + rows]]
-            row, place = row + rows, place + len(part)
+            row, place = row + rows, place + size
         return Words(codes, names)
 
 
