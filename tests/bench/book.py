@@ -1,10 +1,10 @@
 """How fast a book is replayed and checked, beside hftbacktest's depth: ``python tests/bench/book.py --peer PYTHON``.
 
 Both get the same updates in memory, in turns; the fastest turn of each counts. hftbacktest, in a process of its own by
-an interpreter that has it, sets level by level in a hash map, moves the best prices along, repairs what crosses, and
-keeps the last book alone, on one processor; on data as it converts them it does so twice, for the book of its exchange
-too. mmverify follows the numbers, replays every level, finds the best prices after every message, and holds the bot's
-looks at its book and its quotes to them: the seven checks of section 3.1. The last best prices are held to
+an interpreter that has it, sets level by level in a hash map or in a vector, moves the best prices along, repairs what
+crosses, and keeps the last book alone, on one processor; on data as it converts them it does so twice, for the book of
+its exchange too. mmverify follows the numbers, replays every level, finds the best prices after every message, and holds
+the bot's looks at its book and its quotes to them: the seven checks of section 3.1. The last best prices are held to
 hftbacktest's.
 
 The market is drawn; ``--session`` repeats the book of a session instead, of a real capture say, each time from a
@@ -18,8 +18,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
@@ -31,6 +32,7 @@ from books import MS, Book, Column, drawn, truth
 from numpy.typing import NDArray
 
 from mmverify.checks import Looked, s3_1_feed, s3_1_looks, s3_1_order_book, s3_1_views
+from mmverify.compiled import LARGE
 from mmverify.numeric import Decimals
 from mmverify.session.columns import AnyColumn, Whole, Words, absent
 from mmverify.session.files import Source
@@ -139,18 +141,24 @@ def timed(job: Callable[[], T]) -> tuple[T, Seconds]:
     return out, (perf_counter() - wall, process_time() - cpu)
 
 
+def fastest(turns: Sequence[Seconds]) -> Seconds:
+    """Return the fewest seconds of each kind."""
+    wall, cpu = zip(*turns, strict=True)
+    return min(wall), min(cpu)
+
+
 # --- beside hftbacktest -----------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def hftbacktest(python: str, book: Book) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+def hftbacktest(python: str, book: Book) -> Iterator[Callable[[], dict[str, dict[str, Any]]]]:
     """Start hftbacktest by an interpreter that has it; give what makes it replay once."""
     with TemporaryDirectory() as folder:
         np.savez(f"{folder}/book.npz", **vars(book))
         command = [python, str(Path(__file__).with_name("hftbacktest_depth.py")), f"{folder}/book.npz"]
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-        def replay() -> list[dict[str, Any]]:
+        def replay() -> dict[str, dict[str, Any]]:
             assert child.stdin and child.stdout
             child.stdin.write("\n")
             child.stdin.flush()
@@ -161,7 +169,7 @@ def hftbacktest(python: str, book: Book) -> Iterator[Callable[[], list[dict[str,
 
 
 def main() -> None:
-    """Print a line of JSON: seconds of both, and how many times as fast the replay with its checks is."""
+    """Print as JSON the seconds of all, and how many times as fast the replay with its checks is."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=10_000_000, help="level changes")
     parser.add_argument("--looks", type=int, default=10_000, help="of the bot at its book, 20 levels each")
@@ -172,25 +180,27 @@ def main() -> None:
     arguments = parser.parse_args()
     book = recorded(arguments.session, arguments.rows) if arguments.session else drawn(arguments.rows)
     given = tables(book, arguments.looks, arguments.quotes)
-    turns = []
+    peers: dict[str, list[Seconds]] = {}
+    own: list[Seconds] = []
     with hftbacktest(arguments.peer, book) as replay:
         for _ in range(arguments.turns):
-            (one, both), ((session, looked), ours) = replay(), timed(lambda: checked(given))
-            turns.append((one["took"], both["took"], ours))
+            told, ((session, looked), took) = replay(), timed(lambda: checked(given))
+            own.append(took)
             (kept,) = s3_1_feed.feeds(session).values()
             held = [round(float(kept.price(int(code))), 8) for code in kept.best[:, -1]]
-            assert one["best"] == both["best"] == held, (one, both, held)
             assert not any(each.breaches for each in looked.values()), looked
-    (one, one_cpu), (both, both_cpu), (ours, ours_cpu) = (
-        [min(turn[place][kind] for turn in turns) for kind in (0, 1)] for place in (0, 1, 2)
-    )
+            for name, peer in told.items():
+                assert peer["best"] == held, (name, peer, held)
+                peers.setdefault(name, []).append(peer["took"])
+    ours, ours_cpu = fastest(own)
+    times = {f"hftbacktest {name}": fastest(turns) for name, turns in peers.items()}
     print(json.dumps({
         "rows": len(book.ts), "messages": len(book.starts), "looks": arguments.looks, "quotes": arguments.quotes,
-        "cores": os.cpu_count(), "mmverify_s": round(ours, 3), "mmverify_cpu_s": round(ours_cpu, 3),
-        "hftbacktest_s": round(one, 3), "hftbacktest_both_books_s": round(both, 3), "ratio": round(one / ours, 2),
-        "ratio_both_books": round(both / ours, 2), "cpu_ratio": round(one_cpu / ours_cpu, 2),
-        "cpu_ratio_both_books": round(both_cpu / ours_cpu, 2),
-    }))  # fmt: skip
+        "cores": os.cpu_count(), "compiled": find_spec("numba") is not None and len(book.ts) >= LARGE,
+        "mmverify": {"s": round(ours, 3), "cpu_s": round(ours_cpu, 3)},
+        **{name: {"s": round(wall, 3), "cpu_s": round(cpu, 3), "ratio": round(wall / ours, 2),
+                  "cpu_ratio": round(cpu / ours_cpu, 2)} for name, (wall, cpu) in times.items()},
+    }, indent=2))  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 MS = 10**6
+DEPTHS = ("HashMap", "ROIVector")
+FOR_EVER = 10**17  # [ns]
 
 
 def events(book: Any) -> NDArray[Any]:
@@ -35,31 +37,37 @@ def events(book: Any) -> NDArray[Any]:
     return out
 
 
-def replayed(feed: NDArray[Any], tick_size: float, lot_size: float) -> dict[str, Any]:
+def replayed(feed: NDArray[Any], tick_size: float, lot_size: float, depth: str) -> dict[str, Any]:
     """Replay; return seconds of the clock and of the processor, and the last best bid and ask."""
     asset = hft.BacktestAsset().data(feed).tick_size(tick_size).lot_size(lot_size)
-    backtest = hft.HashMapMarketDepthBacktest([asset])
+    if depth == "ROIVector":
+        levels = feed["px"][feed["px"] > 0]
+        asset = asset.roi_lb(levels.min()).roi_ub(levels.max())
+    backtest = getattr(hft, f"{depth}MarketDepthBacktest")([asset])
     wall, cpu = perf_counter(), process_time()
-    ended = backtest._goto_end()
+    ended = backtest.elapse(FOR_EVER)
     took = [perf_counter() - wall, process_time() - cpu]
     assert ended in (0, 1)
-    depth = backtest.depth(0)
-    best = [round(depth.best_bid, 8), round(depth.best_ask, 8)]
+    last = backtest.depth(0)
+    best = [round(last.best_bid, 8), round(last.best_ask, 8)]
     backtest.close()
     return {"took": took, "best": best}
 
 
 def main() -> None:
-    """Replay on each line: for its local book alone, then for its exchange's book too."""
+    """Replay on each line, with both depths: for its local book alone, then for its exchange's book too."""
     book = np.load(sys.argv[1])
     book = {name: book[name] for name in book}
     steps = 10.0 ** -int(book["price_scale"]), 10.0 ** -int(book["qty_scale"])
     one = events(book)
     both = one.copy()
     both["ev"] |= hft.EXCH_EVENT
-    replayed(one[:1000], *steps)
+    for depth in DEPTHS:
+        replayed(one[:1000], *steps, depth)
     for _ in sys.stdin:
-        print(json.dumps([replayed(one, *steps), replayed(both, *steps)]), flush=True)
+        print(json.dumps({f"{depth} {name}": replayed(feed, *steps, depth)
+                          for depth in DEPTHS for name, feed in (("one book", one), ("two books", both))}),
+              flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":
