@@ -99,7 +99,10 @@ class Words:
 
     def is_(self, *names: str) -> Mask:
         """Return which rows hold one of these words."""
-        return np.isin(self.codes, [self.code(name) for name in names])
+        found = np.zeros(len(self.codes), dtype=bool)
+        for name in names:
+            found |= self.codes == self.code(name)
+        return found
 
     @property
     def missing(self) -> Mask:
