@@ -3,9 +3,9 @@
 Both get the same updates in memory, in turns; the fastest turn of each counts. hftbacktest, in a process of its own by
 an interpreter that has it, sets level by level in a hash map or in a vector, moves the best prices along, repairs what
 crosses, and keeps the last book alone, on one processor; on data as it converts them it does so twice, for the book of
-its exchange too. mmverify follows the numbers, replays every level, finds the best prices after every message, and holds
-the bot's looks at its book and its quotes to them: the seven checks of section 3.1. The last best prices are held to
-hftbacktest's.
+its exchange too. mmverify follows the numbers, replays every level, finds the best prices after every message, and
+holds the bot's looks at its book and its quotes to them: the seven checks of section 3.1. The last best prices are held
+to hftbacktest's.
 
 The market is drawn; ``--session`` repeats the book of a session instead, of a real capture say, each time from a
 snapshot that takes the levels of the last away.
