@@ -63,7 +63,9 @@ def _judge_symbol(signal: _Signal, symbol: str, found: list[Claim], notes: list[
             notes.append(f"{symbol}: a {signal.name} whose window or params leave it open is not judged")
         elif claim.value is not None or None in values:
             exercised += 1
-            if not agrees(claim, values) and not agrees(claim, values, signal.noise(claim)):
+            if agrees(claim, values) or agrees(claim, values, signal.noise(claim)):
+                continue
+            if not any(agrees(each, signal.values(each), signal.noise(each)) for each in signals.tied(claim)):
                 wrong.append((claim, signals.nearest(claim, values)))
     notes = list(dict.fromkeys(notes))
     return Looked(exercised, (_breach(signal, symbol, wrong),) if wrong else (), tuple(notes))

@@ -1,14 +1,15 @@
 """The signals that a bot claims, what it declares about each, and the values that each may have.
 
 A claim may have more than one right value: a trade of the very nanosecond of the claim, or of within the lag that the
-session states, may have been in it or not.
+session states, may have been in it or not; and trades of one time of the venue may stand as in the file, as they came,
+or by their ids.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
@@ -132,6 +133,13 @@ def agrees(claim: Claim, values: Iterable[Value], noise: float = 0.0) -> bool:
             if abs(float(claim.value) - value) <= allowed:
                 return True
     return False
+
+
+def tied(claim: Claim) -> Iterator[Claim]:
+    """Yield a claim with its trades in other orders, where some are of one time: as they came, and by their ids."""
+    if (claim.tape.times[1:] == claim.tape.times[:-1]).any():
+        for ties in ("arrival", "trade_id"):
+            yield replace(claim, tape=tape(claim.session, claim.symbol, ties=ties))
 
 
 def nearest(claim: Claim, values: Iterable[Value]) -> Value:

@@ -8,12 +8,15 @@ from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mmverify.checks.exact import running, times
 from mmverify.checks.known import Rows, Timeline, Times, rising, taken, timeline
 from mmverify.checks.orderflow_lives import codes_in
 from mmverify.numeric import INT64_MAX, Ints, Mask, largest, scaled_floats
+from mmverify.session.columns import Words
 from mmverify.session.load import Session, need_instruments
 
 _BLOCK = 64  # trades between two sums that are kept
@@ -21,7 +24,7 @@ _BLOCK = 64  # trades between two sums that are kept
 
 @dataclass(frozen=True, eq=False)
 class Tape:
-    """Distinct trades of one symbol that entered its signals, by time of the venue, ties in file order.
+    """Distinct trades of one symbol that entered its signals, by time of the venue.
 
     Parameters
     ----------
@@ -181,8 +184,11 @@ def _before_blocks(terms: Ints) -> Ints:
 
 
 @lru_cache(maxsize=64)
-def tape(session: Session, symbol: str, also: Literal["", "unused", "repeats", "worthless"] = "") -> Tape:
-    """Read the trades of one symbol.
+def tape(
+    session: Session, symbol: str, also: Literal["", "unused", "repeats", "worthless"] = "",
+    ties: Literal["file", "arrival", "trade_id"] = "file",
+) -> Tape:  # fmt: skip
+    """Read the trades of one symbol; `ties` is the order of those of one time.
 
     Those that `bot_trades` marks as unused are left out, of those with one trade_id all but the first to arrive, and
     those at a price of 0; but not the ones that `also` names.
@@ -200,11 +206,15 @@ def tape(session: Session, symbol: str, also: Literal["", "unused", "repeats", "
         "worthless": ~np.asarray(np.greater(taken(price.ints, arrived.rows), 0), dtype=bool),
     }
     if also and not dropped.pop(also).any():
-        return tape(session, symbol)
+        return tape(session, symbol, ties=ties)
     keep = ~np.any(list(dropped.values()), axis=0)
     if not keep.all():
         arrived = replace(arrived, rows=arrived.rows[keep], times=arrived.times[keep])
-    rows = arrived.rows if rising(arrived.rows) else np.sort(arrived.rows)
+    rows = arrived.rows
+    if ties == "trade_id":
+        rows = rows[np.argsort(_number(ids)[ids.codes[rows]], kind="stable")]
+    elif ties == "file" and not rising(rows):
+        rows = np.sort(rows)
     sent = taken(venue.values, rows)
     if (sent[1:] < sent[:-1]).any():
         order = np.argsort(sent, kind="stable")
@@ -214,6 +224,15 @@ def tape(session: Session, symbol: str, also: Literal["", "unused", "repeats", "
         qtys=taken(qty.ints, rows), price_scale=price.scale, qty_scale=qty.scale,
         left_out=int((mine & venue.missing).sum()),
     )  # fmt: skip
+
+
+def _number(ids: Words) -> Rows:
+    """Return the place of each id among all, 9 before 10, and at the end that of a trade without one."""
+    names = pa.table({"length": pc.utf8_length(ids.dictionary), "text": ids.dictionary})
+    order = pc.sort_indices(names, sort_keys=[("length", "ascending"), ("text", "ascending")]).to_numpy()
+    out = np.full(len(names) + 1, len(names), dtype=np.int64)
+    out[order] = np.arange(len(names))
+    return out
 
 
 def _ranks(arrived: Rows, rows: Rows) -> Rows:

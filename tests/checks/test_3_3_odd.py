@@ -150,6 +150,13 @@ RIGHT: dict[str, tuple[list[Row], Row, dict[str, Any]]] = {
     "an EMA with a window": (FOUR, claim("ema", 800, "103.00000000", start=400, span=3), {}),  # 101, 102, 103
     # t3 came before t2; of one moment the order of the file stands: 100, 100.5, 101.75
     "trades of one moment": (changed(FOUR, 3, ts_local="402"), claim("ema", 410, "101.75000000", span=3), {}),
+    # 100, (100 + 103) / 2 = 101.5, (101.5 + 101) / 2 = 101.25
+    "trades of one moment as they came": (
+        changed(FOUR, 3, ts_local="402"), claim("ema", 410, "101.25000000", span=3), {},
+    ),
+    "trades of one moment by their ids": (
+        changed(FOUR, 2, trade_id="t31"), claim("ema", 410, "101.25000000", span=3), {},
+    ),
     "an EMA of alpha 1": (FOUR, claim("ema", 800, "104.00000000", alpha=1), {}),
     "an EMA of span 1": (FOUR, claim("ema", 800, "104.00000000", span=1), {}),
     # alpha 2 / (1.5 + 1) = 0.8: 100, 100.8, 102.56, 103.712
