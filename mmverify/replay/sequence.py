@@ -104,8 +104,7 @@ def sequence(messages: Messages) -> Sequence:
             follower.run(place, end)
             place = end
         elif not follower.intact:
-            end = follower.wait(place)
-            place = end
+            place = follower.wait(place)
     return follower.told()
 
 
@@ -119,7 +118,7 @@ class _Follower:
         self._fresh = False  # nothing but the snapshot is in the book
         self._heard = -1
         self._kept: list[tuple[int, int]] = []  # ranges of messages since the snapshot, or since the gap
-        self._applied: list[tuple[int, int, int]] = []  # ranges, and the message at which one that came late is applied
+        self._applied: list[tuple[Numbers, Numbers]] = []  # messages, and those at which they take effect
         self._gaps: list[int] = []
         self._chained = 0
         begins = messages.snapshot.copy()
@@ -128,7 +127,7 @@ class _Follower:
         self._starts = np.flatnonzero(begins)
         self._needs_look = np.flatnonzero(messages.snapshot | ~messages.numbered)
         count = len(messages)
-        self._seq, self._last = np.zeros(count, dtype=np.int64), np.full(count, -1, dtype=np.int64)
+        self._seq, self._last = (np.zeros(count, dtype=np.int64) for _ in range(2))
         self._numbered, self._intact, self._changed = (np.zeros(count, dtype=bool) for _ in range(3))
 
     def is_in_turn(self, place: int) -> bool:
@@ -148,40 +147,36 @@ class _Follower:
         """Take in messages each of which follows the one before."""
         if start == end:
             return
-        span = slice(start, end)
-        before = int(np.searchsorted(self._starts, end)) - 1
-        begun = int(self._starts[before]) if before >= 0 else -1
-        self._kept = [(begun, end)] if begun >= start else [*self._kept, (start, end)]
-        if self.of.numbered[start]:
+        span, places = slice(start, end), np.arange(start, end)
+        begins = self._starts[slice(*np.searchsorted(self._starts, (start, end)))]
+        if begins.size:
+            begun = int(begins[-1])
+            self._kept, self._fresh, self.seq = [], bool(self.of.snapshot[begun]), int(self.of.seq[begun])
+            start = begun
+        self._kept.append((start, end))
+        if self.of.numbered[end - 1]:
             last = int(self.of.seq[end - 1])
-            if begun >= start:
-                self._fresh = bool(self.of.snapshot[begun]) and last == int(self.of.seq[begun])
-            else:
-                self._fresh = self._fresh and last == self.seq
-            self.seq = last
+            self._fresh, self.seq = self._fresh and last == self.seq, last
             self._seq[span], self._numbered[span] = self.of.seq[span], True
-            self._chained += end - start - int(np.count_nonzero(self.of.snapshot[span]))
-        self._intact[span], self._changed[span] = self.intact, True
-        self._last[span] = np.arange(start, end)
+            self._chained += int(np.count_nonzero(~self.of.snapshot[span]))
+        self._intact[span], self._changed[span], self._last[span] = self.intact, True, places
         self._heard = end - 1
-        self._applied.append((start, end, -1))
+        self._applied.append((places, places))
 
     def wait(self, place: int) -> int:
         """Keep the deltas that come before the next snapshot; return the next message that has to be looked at."""
         after = int(np.searchsorted(self._needs_look, place))
         end = int(self._needs_look[after]) if after < len(self._needs_look) else len(self.of)
-        if end > place:
-            self._kept.append((place, end))
+        self._kept.append((place, end))
         return end
 
     def told(self) -> Sequence:
         """Return what became of all messages."""
-        ranges = [np.arange(start, end) for start, end, _ in self._applied]
-        at = [each if now < 0 else np.full(1, now) for each, (_, _, now) in zip(ranges, self._applied, strict=True)]
         nothing = np.empty(0, dtype=np.int64)
+        applied, at = (np.concatenate([nothing, *(each[n] for each in self._applied)]) for n in range(2))
         return Sequence(
-            self._seq, self._numbered, self._intact, self._changed, self._last, np.concatenate([nothing, *ranges]),
-            np.concatenate([nothing, *at]), tuple(self._gaps), self._chained,
+            self._seq, self._numbered, self._intact, self._changed, self._last, applied, at, tuple(self._gaps),
+            self._chained,
         )  # fmt: skip
 
     def _stand(self, place: int, now: int) -> None:
@@ -209,10 +204,8 @@ class _Follower:
 
     def _chains(self, place: int) -> bool:
         """Whether a delta follows the book, or overlaps its snapshot."""
-        prev, last = int(self.of.prev[place]), self.seq
-        if self.of.snapshot[place] or last is None:
-            return False
-        return prev == last or (self._fresh and prev <= last < int(self.of.seq[place]))
+        seq, prev, last = int(self.of.seq[place]), int(self.of.prev[place]), self.seq
+        return last is not None and (prev == last or (self._fresh and prev <= last < seq))
 
     def _follow(self, place: int, now: int) -> None:
         seq, last = int(self.of.seq[place]), self.seq
@@ -240,7 +233,7 @@ class _Follower:
     def _apply(self, place: int, now: int) -> None:
         if self.of.numbered[place]:
             self.seq = int(self.of.seq[place])
-        self._applied.append((place, place + 1, now))
+        self._applied.append((np.array([place]), np.array([now])))
         self._note(now, heard=now)
 
     def _note(self, now: int, *, heard: int) -> None:

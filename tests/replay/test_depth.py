@@ -1,4 +1,4 @@
-"""The replay in columns against dictionaries: prices and codes, snapshots, the depth, runs of numbers."""
+"""The replay in columns against dictionaries: prices and codes, snapshots, the depth."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from mmverify.replay.depth import NONE, best, looked_up, states
-from mmverify.replay.sequence import Messages, Sequence, sequence
 from mmverify.replay.tape import CHUNK, Grid, Tape, capped, renewed
 
 pytestmark = pytest.mark.usefixtures("either_way")
@@ -143,46 +142,3 @@ def test_what_falls_below_the_depth_does_not_come_back() -> None:
 def test_a_message_may_pass_the_depth_before_its_end() -> None:
     made = tape([(0, "ask", 5, 1), (1, "ask", 6, 1), (1, "ask", 5, 0)], 2)
     assert capped(made, 1) is made
-
-
-# --- numbers ----------------------------------------------------------------------------------------------------------
-
-
-def told(*messages: tuple[str, Any, Any]) -> Sequence:
-    """Follow messages: kind, seq and prev_seq, None for none; the venue's times rise."""
-    kind, seq, prev = zip(*messages, strict=True)
-    numbers = np.array([each or 0 for each in seq], dtype=np.int64)
-    before = [n - 1 if p is None else p for n, p in zip(numbers.tolist(), prev, strict=True)]
-    count = len(messages)
-    return sequence(Messages(
-        numbers, np.array(before), np.array([each is not None for each in seq]),
-        np.array([each == "snapshot" for each in kind]), np.zeros(count, dtype=bool), np.ones(count, dtype=bool),
-        np.arange(count),
-    ))  # fmt: skip
-
-
-def test_runs_and_gaps() -> None:
-    seen = told(("snapshot", 5, None), ("delta", 6, 5), ("delta", 9, 6), ("delta", 12, 11), ("delta", 13, 12),
-                ("snapshot", 13, None), ("delta", 14, 13))  # fmt: skip
-    assert seen.gaps == (3,) and seen.chained == 4
-    assert seen.applied.tolist() == [0, 1, 2, 5, 6]
-    assert seen.intact[seen.changed].tolist() == [True, True, True, False, True, True]
-    assert seen.seq[seen.changed].tolist() == [5, 6, 9, 9, 13, 14]
-
-
-def test_deltas_above_a_late_snapshot_are_applied_after_it() -> None:
-    seen = told(("delta", 6, 5), ("delta", 7, 6), ("snapshot", 5, None), ("delta", 8, 7))
-    assert seen.applied.tolist() == [2, 0, 1, 3] and seen.at.tolist() == [2, 2, 2, 3]
-    assert seen.seq[seen.changed].tolist() == [7, 8] and not seen.gaps
-
-
-def test_an_overlap_a_repeat_and_a_venue_that_counts_anew() -> None:
-    seen = told(("snapshot", 10, None), ("delta", 12, 8), ("delta", 12, 8), ("delta", 3, 12), ("delta", 4, 3))
-    assert seen.applied.tolist() == [0, 1, 3, 4] and not seen.gaps
-    assert told(("snapshot", 10, None), ("delta", 11, 10), ("delta", 13, 10)).gaps == (2,)  # the second cannot overlap
-
-
-def test_without_numbers_nothing_is_missing() -> None:
-    seen = told(("delta", None, None), ("snapshot", None, None), ("delta", None, None), ("delta", None, None))
-    assert seen.applied.tolist() == [0, 1, 2, 3] and seen.chained == 0 and not seen.gaps
-    assert seen.intact.tolist() == [False, True, True, True] and not seen.numbered.any()
