@@ -270,7 +270,7 @@ def _signs_between(left: Ints, right: Ints) -> NDArray[np.int8]:
 
 def _sides_of_mid(prices: Ints, times: Ints, quoted: Ints, mids: Ints) -> NDArray[np.int8]:
     """Return on which side of the mid in force each trade is, 0 before the first; `mids` are twice the mids."""
-    moved = np.flatnonzero(np.append(len(mids) > 0, mids[1:] != mids[:-1])[: len(mids)])
+    moved = np.flatnonzero(np.append(True, mids[1:] != mids[:-1])[: len(mids)])
     order = np.concatenate([times, quoted[moved]]).argsort(kind="stable")  # merges two runs; of one time trades first
     newest = np.flatnonzero(order < len(times))
     newest -= np.arange(1, len(times) + 1)

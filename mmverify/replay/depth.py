@@ -49,7 +49,7 @@ def best(tape: Tape) -> Codes:
 def _walk(code: Codes, present: Mask, bounds: Places, span: int, out: Codes) -> bool:
     """Fill in the best levels message by message; return False where it would look at too many levels."""
     alive = np.zeros(2 * span, dtype=np.bool_)
-    bid, ask, patience = NONE, span - 1, 4 * len(code) + 2 * span
+    bid, ask, patience = NONE, NONE, 4 * len(code) + 2 * span
     for step in range(len(bounds) - 1):
         for place in range(bounds[step], bounds[step + 1]):
             here, is_there = code[place], present[place]

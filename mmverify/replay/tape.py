@@ -63,8 +63,8 @@ class Grid:
 
     def has(self, price: Ints) -> Mask:
         """Return which of these prices are of the grid."""
-        rank = np.minimum(self.rank(price), self.span - 1)
-        return np.asarray(self.price(rank) == price, dtype=bool)
+        out: Mask = self.price(self.rank(price)) == price  # above them all stands the highest again, as an ask
+        return out
 
     def codes(self, is_ask: Mask, price: Ints) -> Codes:
         """Return the codes of prices that are of the grid."""
@@ -137,7 +137,7 @@ class Tape:
         if not self.steps:
             return []
         inner = np.unique(np.searchsorted(self.bounds, np.arange(CHUNK, len(self), CHUNK)))
-        cuts = [0, *inner[(inner > 0) & (inner < self.steps)].tolist(), self.steps]
+        cuts = [0, *inner[inner < self.steps].tolist(), self.steps]
         return list(pairwise(cuts))
 
     def until(self, steps: Places) -> Places:
@@ -183,7 +183,7 @@ def turns(code: Places, present: Mask, alive: Mask) -> Places:
     """
     before = np.empty(len(code), dtype=bool)
     before[1:] = present[:-1]
-    heads = np.flatnonzero(np.append(len(code) > 0, code[1:] != code[:-1])[: len(code)])
+    heads = np.flatnonzero(np.append(True, code[1:] != code[:-1])[: len(code)])
     before[heads] = alive.take(code.take(heads))
     return np.flatnonzero(present != before)
 
@@ -244,9 +244,9 @@ def capped(tape: Tape, depth: int) -> Tape:
     for place, code in _pushed_out(tape, depth):
         places.append(place)
         codes.append(code)
-    at = np.array(places, dtype=np.int64)
+    at = np.array(places)
     steps = np.searchsorted(tape.bounds, at - 1, side="right") - 1
-    return tape.with_removals(at, np.array(codes, dtype=np.int32), steps)
+    return tape.with_removals(at, np.array(codes), steps)
 
 
 def _is_crowded(tape: Tape, depth: int) -> bool:

@@ -218,6 +218,32 @@ def test_many_trades_have_the_signs_of_the_oracle() -> None:
     assert lee_ready(**tape).tolist() == lee_ready_exact(**{key: row.tolist() for key, row in tape.items()})
 
 
+@pytest.mark.parametrize(
+    ("prices", "signs"),
+    [
+        ([100, 101, 101, 101, 101, 101], [0, 1, 1, 1, 1, 1]),
+        ([100, 101, 101, 101, 102, 101], [0, 1, 1, 1, 1, -1]),
+        ([101, 100, 100, 100, 99, 100], [0, -1, -1, -1, -1, 1]),
+        ([100, 100, 100, 100, 100, 99], [0, 0, 0, 0, 0, -1]),
+        ([101, 100, 100, 100, 100, 100, 100, 101], [0, -1, -1, -1, -1, -1, -1, 1]),
+    ],
+)
+def test_the_last_change_may_be_long_ago(prices: list[int], signs: list[int]) -> None:
+    times = list(range(len(prices)))
+    assert lee_ready_exact(prices, times, [], [], []) == signs
+    found = lee_ready(prices, times, [], [], [])
+    assert (found.dtype, found.tolist()) == (np.int64, signs)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_the_last_two_may_be_out_of_order(count: int) -> None:
+    rising, falling, ones = list(range(count)), [*range(1, count), 0], [1] * count
+    assert lee_ready(ones, rising, rising, ones, ones).tolist() == [0] * count
+    for trade_ts, quote_ts in ((falling, rising), (rising, falling)):
+        with pytest.raises(Undefined):
+            lee_ready(ones, trade_ts, quote_ts, ones, ones)
+
+
 def test_times_of_any_integer_type_are_one_time() -> None:
     high = 2**53 + 1  # as float64 it is 2**53
     times = np.array([high], dtype=np.uint64)

@@ -25,6 +25,13 @@ def tape(updates: Iterable[Update], steps: int) -> Tape:
     return Tape(grid, bounds, grid.codes(is_ask, prices), np.arange(len(step)), np.array(qty) > 0, bounds[1:])
 
 
+def cut(patch: pytest.MonkeyPatch, chunk: int) -> None:
+    """Take as many changes at a time, and look for the best among as few levels."""
+    patch.setattr("mmverify.replay.tape.CHUNK", chunk)
+    patch.setattr("mmverify.replay.depth.CHUNK", chunk)
+    patch.setattr("mmverify.replay.depth._WINDOW", min(chunk, 4096))
+
+
 def sides_of(made: Tape, levels: Any) -> tuple[set[int], set[int]]:
     codes = np.flatnonzero(levels)
     prices = made.grid.price(codes).tolist()
@@ -41,11 +48,13 @@ class Kind(NamedTuple):
     low: int
     high: int
     factor: int = 1
+    chunk: int = CHUNK
 
 
 KINDS = [
     Kind("few prices", 3000, 1, 9),
-    Kind("more than a chunk", 2 * CHUNK + 100, 1, 300),
+    Kind("many chunks", 3000, 1, 30, chunk=8),
+    Kind("long chunks", 6000, 1, 300, chunk=512),
     Kind("wider than 16 bits", 6000, 1, 3 * 10**6),
     Kind("wider than a grid", 3000, 1, 400, 10**12),
     Kind("beyond 64 bits", 1500, 1, 60, 10**30),
@@ -53,7 +62,8 @@ KINDS = [
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_every_best_price_and_level_is_that_of_the_dictionaries(kind: Kind) -> None:
+def test_every_best_price_and_level_is_that_of_the_dictionaries(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut(monkeypatch, kind.chunk)
     rng = Random(kind.name)
     steps = kind.count // 3
     at = sorted(rng.randrange(steps) for _ in range(kind.count))
@@ -97,12 +107,43 @@ def test_the_best_price_may_move_far_and_often() -> None:
     assert set(found[1].tolist()) == {2 * 10**6}  # behind as many bids, and the worst of all asks
 
 
+def test_the_only_ask_may_have_the_highest_price_of_all() -> None:
+    # prices 1 and 2: bids are 0 and 1, asks 2 (of price 2) and 3
+    assert best(tape([(0, "bid", 1, 1), (1, "ask", 2, 1)], 2)).tolist() == [[0, 0], [NONE, 2]]
+
+
+def test_what_stays_on_top_needs_no_change_to_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    cut(monkeypatch, 2)
+    top = [(0, 12, 1), (0, 10, 1), (1, 11, 1), (1, 11, 0), (2, 11, 1), (2, 10, 0), (3, 12, 0), (3, 10, 1)]
+    assert best(tape([(step, "bid", price, qty) for step, price, qty in top], 4))[0].tolist() == [2, 2, 2, 1]
+    lowest = [(0, 10, 1), (0, 12, 0), (1, 11, 1), (1, 11, 0), (2, 12, 1), (2, 12, 0)]
+    assert best(tape([(step, "bid", price, qty) for step, price, qty in lowest], 3))[0].tolist() == [0, 0, 0]
+
+
+def test_messages_are_taken_some_changes_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    cut(monkeypatch, 4)
+    # 3, 2, 4, 1 and 2 changes: the 4th is of the second message, the 8th of the third
+    steps = [0] * 3 + [1] * 2 + [2] * 4 + [3] + [4] * 2
+    assert tape([(step, "bid", 10, 1) for step in steps], 5).stretches() == [(0, 2), (2, 3), (3, 5)]
+    assert tape([(step, "bid", 10, 1) for step in [0, 0, *[1] * 10]], 2).stretches() == [(0, 2)]
+    assert tape([(0, "bid", 10, 1)], 1).stretches() == [(0, 1)]
+
+
+def test_codes_and_counts_have_their_types() -> None:
+    made = tape([(0, "bid", 10, 1), (1, "ask", 12, 1)], 2)
+    spans = np.array([[0, 1, 0, 3, 3, 6]])
+    found, counts = looked_up(made, np.array([2]), spans, np.array([0]))
+    assert (made.code.dtype, best(made).dtype, found.dtype, counts.dtype) == (np.int32, np.int32, np.int32, np.int64)
+    assert (found.tolist(), counts.tolist()) == ([1], [[1, 1]])
+
+
 def test_a_book_without_changes_has_no_prices() -> None:
     empty = np.empty(0, dtype=np.int32)
     nothing = np.zeros(4, dtype=np.int64)
     made = Tape(Grid.of(empty), nothing, empty, empty.astype(np.int64), empty > 0, nothing[1:])
     assert best(made).tolist() == [[NONE] * 3] * 2
     assert not next(states(made, np.array([0]))).any()
+    assert not made.ends().size and capped(made, 1) is made
 
 
 @pytest.mark.parametrize("factor", [1, 10**12])
@@ -119,7 +160,56 @@ def test_prices_between_those_of_the_grid(factor: int) -> None:
     assert grid.price(np.arange(ask, 2 * grid.span)).tolist() == expected
 
 
-@pytest.mark.parametrize("size", [3, 5000])
+def test_a_grid_has_all_prices_between_its_ends_while_they_are_not_too_many() -> None:
+    most = 2**25
+    whole = [np.array(each) for each in ([7], [10**9, 10**9 + 4], [3, most + 2])]
+    assert [(each.base, each.span, each.listed) for each in map(Grid.of, whole)] == [
+        (7, 1, None), (10**9, 5, None), (3, most, None)
+    ]  # fmt: skip
+    known = Grid.of(np.array([11, 12]), (10, 14))
+    assert (known.base, known.span, known.listed) == (10, 5, None)
+    for prices in (np.array([3, most + 3]), np.array([3, 5], dtype=object)):
+        grid = Grid.of(prices)
+        assert (grid.base, grid.span, list(grid.listed)) == (3, 2, prices.tolist())
+    nothing = Grid.of(np.empty(0, dtype=np.int64))
+    assert (nothing.base, nothing.span, nothing.listed) == (0, 1, None)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, object])
+@pytest.mark.parametrize("far", [1, 10**12])
+def test_ranks_count_the_prices_below(far: int, dtype: Any) -> None:
+    # 9 and 10 have none below, 11 has 10, and what is above them all has all of them
+    grid = Grid.of(np.array([10, 11, 11 + far]))
+    ranks = grid.rank(np.array([9, 10, 11, 11 + far, 12 + far, 10**15], dtype=dtype))
+    assert ranks.dtype == np.int64 and ranks.tolist() == [0, 0, 1, 2, 3, 3]
+
+
+def columns_of(made: Tape) -> tuple[list[int], list[int], list[int], list[bool], list[int]]:
+    return tuple(each.tolist() for each in (made.bounds, made.code, made.row, made.present, made.stops))  # type: ignore[return-value]
+
+
+def test_each_snapshot_takes_back_what_was_sent_since_the_one_before() -> None:
+    # prices 10, 11, 12: bids are 0, 1, 2; each of the three messages is a snapshot of one level
+    made = renewed(tape([(0, "bid", 10, 1), (1, "bid", 11, 1), (2, "bid", 12, 1)], 3), np.arange(3), np.arange(3))
+    assert columns_of(made) == (
+        [0, 1, 3, 5], [0, 0, 1, 1, 2], [0, -1, 1, -1, 2], [True, False, True, False, True], [1, 3, 5]
+    )  # fmt: skip
+    assert made.present.dtype == bool and made.ends().tolist() == [True, False, True, False, True]
+
+
+def test_of_many_changes_a_snapshot_takes_back_each_level_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmverify.replay.tape._FEW", 2)
+    # prices 10 to 13: bids are 0 to 3, asks 4 (of 13) to 7; a snapshot before each of the last three messages
+    made = tape(
+        [(0, "bid", 12, 1), (0, "bid", 11, 1), (0, "bid", 12, 2), (1, "ask", 13, 1), (1, "bid", 12, 1),
+         (1, "ask", 13, 0), (2, "bid", 10, 1), (2, "bid", 10, 2), (3, "bid", 11, 1)], 4,
+    )  # fmt: skip
+    after = renewed(made, np.array([3, 6, 8]), np.array([1, 2, 3]))
+    assert after.code.tolist() == [2, 1, 2, 1, 2, 4, 2, 4, 2, 4, 0, 0, 0, 0, 1]
+    assert after.bounds.tolist() == [0, 3, 8, 12, 15]
+
+
+@pytest.mark.parametrize("size", [1, 3, 5000])
 def test_a_snapshot_takes_the_book_before_it_away(size: int) -> None:
     old = [(0, "bid", 1 + n, 5) for n in range(size)] + [(1, "ask", size + 9, 5)]
     new = [(2, "bid", 2, 7), (2, "ask", size + 5, 7)]
@@ -142,3 +232,30 @@ def test_what_falls_below_the_depth_does_not_come_back() -> None:
 def test_a_message_may_pass_the_depth_before_its_end() -> None:
     made = tape([(0, "ask", 5, 1), (1, "ask", 6, 1), (1, "ask", 5, 0)], 2)
     assert capped(made, 1) is made
+
+
+@pytest.mark.parametrize("chunk", [2, 3, CHUNK])
+@pytest.mark.parametrize("side", ["bid", "ask"])
+@pytest.mark.parametrize(
+    ("changes", "books"),
+    [
+        # at a depth of two: how far from the best each level is set or removed, and what there is after each change
+        ([(2, 1), (1, 1), (0, 1)], [{2}, {1, 2}, {0, 1}]),
+        ([(0, 1), (1, 1), (2, 1), (1, 0), (3, 1)], [{0}, {0, 1}, {0, 1}, {0}, {0, 3}]),
+        ([(3, 1), (2, 1), (2, 0), (1, 1), (0, 1)], [{3}, {2, 3}, {3}, {1, 3}, {0, 1}]),
+        # 3 drops out, 2 goes, 3 is set again and drops out once more
+        ([(3, 1), (2, 1), (1, 1), (2, 0), (3, 1), (0, 1)], [{3}, {2, 3}, {1, 2}, {1}, {1, 3}, {0, 1}]),
+        # a level set or removed twice counts once
+        ([(1, 1), (1, 1), (0, 1), (0, 0), (0, 0), (2, 1), (3, 1)], [{1}, {1}, {0, 1}, {1}, {1}, {1, 2}, {1, 2}]),
+    ],
+)
+def test_the_depth_level_by_level(
+    changes: list[tuple[int, int]], books: list[set[int]], side: str, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut(monkeypatch, chunk)
+    prices = [13 - far if side == "bid" else 10 + far for far, _ in changes]
+    updates = [(step, side, price, qty) for step, (price, (_, qty)) in enumerate(zip(prices, changes, strict=True))]
+    made = capped(tape(updates, len(changes)), 2)
+    for levels, far in zip(states(made, made.until(np.arange(len(changes)))), books, strict=True):
+        expected = {13 - each if side == "bid" else 10 + each for each in far}
+        assert sides_of(made, levels)[side == "ask"] == expected
