@@ -16,10 +16,10 @@ import numpy as np
 from mmverify.checks import Breach, Looked, gather, signals
 from mmverify.checks.books import instruments
 from mmverify.checks.handwork import text
-from mmverify.checks.known import Rows, Times
+from mmverify.checks.known import Rows, Times, taken
 from mmverify.checks.signals import Claim, Value, agrees
 from mmverify.checks.signalwork import price_money, vwap_work
-from mmverify.checks.tape import Tape, tape
+from mmverify.checks.tape import Tape, overtaken, tape
 from mmverify.numeric import decimal_text
 from mmverify.session.load import Session
 
@@ -176,19 +176,10 @@ def _tie_work(loss: Loss) -> Iterator[str]:
 @lru_cache(maxsize=16)
 def _late(session: Session, symbol: str) -> tuple[Rows, Rows]:
     """Return the trades of the signals that came after one of a later ts_exchange: after any, after one of theirs."""
-    held, every = tape(session, symbol), tape(session, symbol, "unused")
-    own = _overtaken(held)
-    if every is held:
-        return own, own
-    late = np.zeros(len(session.table("trades", "symbol")), dtype=bool)
-    late[every.rows[_overtaken(every)]] = True
-    return np.flatnonzero(late[held.rows]), own
-
-
-def _overtaken(held: Tape) -> Rows:
-    """Return the places of the trades that came after one of a later time, rising."""
-    times = held.times[held.by_arrival]
-    return np.sort(held.by_arrival[np.maximum.accumulate(times) > times])
+    held = tape(session, symbol)
+    times = taken(held.times, held.arrived.rows)
+    own = np.sort(held.arrived.rows[np.maximum.accumulate(times) > times])
+    return np.flatnonzero(overtaken(session, symbol)[held.rows]), own
 
 
 def _has_late(claim: Claim, cut: int) -> bool:

@@ -165,7 +165,7 @@ def _peek(session: Session, table: Table, symbol: str, rows: Rows) -> tuple[int,
     times = (table.whole("ts_local").values, table.whole("ts_input_max").values)
     known, seen = (np.searchsorted(held.arrived.times, column[rows], side="right") - 1 for column in times)
     some = known >= 0
-    before, after = (held.prices[held.by_arrival[places[some]]].tolist() for places in (known, seen))
+    before, after = (held.prices[held.arrived.rows[places[some]]].tolist() for places in (known, seen))
     found = list(zip(rows[some].tolist(), before, after, strict=True))
     if not found:
         return None

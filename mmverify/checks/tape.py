@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -17,7 +18,7 @@ from mmverify.checks.known import Rows, Timeline, Times, rising, taken, timeline
 from mmverify.checks.orderflow_lives import codes_in
 from mmverify.numeric import INT64_MAX, Ints, Mask, largest, scaled_floats
 from mmverify.session.columns import Words
-from mmverify.session.load import Session, need_instruments
+from mmverify.session.load import Session, Table, need_instruments
 
 _BLOCK = 64  # trades between two sums that are kept
 
@@ -33,7 +34,7 @@ class Tape:
     times : ndarray of int64
         The venue's time, ns, ascending.
     arrived : Timeline
-        The same trades in the order in which they reached the bot.
+        The same trades in the order in which they reached the bot: their places here, and when.
     rank : ndarray of int64
         Place of each trade in that order.
     prices, qtys : ndarray of int
@@ -78,15 +79,6 @@ class Tape:
         return self.rank if self._is_in_order else np.asarray(np.minimum.accumulate(self.rank[::-1])[::-1])
 
     @cached_property
-    def by_arrival(self) -> Rows:
-        """The place of each trade by its rank."""
-        if self._is_in_order:
-            return self.rank
-        out = np.empty(len(self.rank), dtype=np.int64)
-        out[self.rank] = np.arange(len(self.rank))
-        return out
-
-    @cached_property
     def _volume(self) -> Ints:
         return _before_blocks(self.qtys)
 
@@ -109,7 +101,7 @@ class Tape:
         fewest, most = (int(n[0]) for n in self.arrived.span(np.array([at])))
         if fewest == most:
             return [most]
-        places = self.by_arrival[fewest:most]
+        places = self.arrived.rows[fewest:most]
         between = np.flatnonzero((places >= low) & (places < high)) + fewest + 1
         return [fewest, *between.tolist()][::-1]
 
@@ -174,7 +166,7 @@ class Tape:
     def arrivals(self, start: int, end: int, cut: int) -> Rows:
         """Return the places of the trades that reached the bot in ``[start, end)``, the first `cut` of them at most."""
         low, high = np.searchsorted(self.arrived.times, [start, end], side="left").tolist()
-        return np.sort(self.by_arrival[low : max(low, min(high, cut))])
+        return np.sort(self.arrived.rows[low : max(low, min(high, cut))])
 
 
 def _before_blocks(terms: Ints) -> Ints:
@@ -193,23 +185,12 @@ def tape(
     Those that `bot_trades` marks as unused are left out, of those with one trade_id all but the first to arrive, and
     those at a price of 0; but not the ones that `also` names.
     """
-    table = session.table("trades", "ts_exchange", "ts_local", "symbol", "trade_id", "price", "qty")
-    symbols, ids, venue = table.words("symbol"), table.words("trade_id"), table.whole("ts_exchange")
-    need_instruments(session, "trades", symbols)
-    mine = symbols.is_(symbol)
-    arrived = timeline(session, table, mine & ~venue.missing)
-    price, qty = table.decimals("price"), table.decimals("qty")
-    codes = taken(ids.codes, arrived.rows)
-    dropped = {
-        "unused": _unused(session, symbol, codes),
-        "repeats": (codes >= 0) & ~_first(codes),
-        "worthless": ~np.asarray(np.greater(taken(price.ints, arrived.rows), 0), dtype=bool),
-    }
+    table, arrived, dropped = _arrived(session, symbol)
     if also and not dropped.pop(also).any():
         return tape(session, symbol, ties=ties)
-    keep = ~np.any(list(dropped.values()), axis=0)
-    if not keep.all():
-        arrived = replace(arrived, rows=arrived.rows[keep], times=arrived.times[keep])
+    arrived = _without(arrived, dropped.values())
+    ids, venue = table.words("trade_id"), table.whole("ts_exchange")
+    price, qty = table.decimals("price"), table.decimals("qty")
     rows = arrived.rows
     if ties == "trade_id":
         rows = rows[np.argsort(_number(ids)[ids.codes[rows]], kind="stable")]
@@ -219,11 +200,42 @@ def tape(
     if (sent[1:] < sent[:-1]).any():
         order = np.argsort(sent, kind="stable")
         rows, sent = rows[order], sent[order]
+    rank = _ranks(arrived.rows, rows)
+    places = rank if arrived.rows is rows else _ranks(rows, arrived.rows)
     return Tape(
-        rows=rows, times=sent, arrived=arrived, rank=_ranks(arrived.rows, rows), prices=taken(price.ints, rows),
+        rows=rows, times=sent, arrived=replace(arrived, rows=places), rank=rank, prices=taken(price.ints, rows),
         qtys=taken(qty.ints, rows), price_scale=price.scale, qty_scale=qty.scale,
-        left_out=int((mine & venue.missing).sum()),
+        left_out=int((table.words("symbol").is_(symbol) & venue.missing).sum()),
     )  # fmt: skip
+
+
+def _arrived(session: Session, symbol: str) -> tuple[Table, Timeline, dict[str, Mask]]:
+    """Return the trades of a symbol as they came, and which of them are unused, repeats and worthless."""
+    table = session.table("trades", "ts_exchange", "ts_local", "symbol", "trade_id", "price", "qty")
+    symbols = table.words("symbol")
+    need_instruments(session, "trades", symbols)
+    arrived = timeline(session, table, symbols.is_(symbol) & ~table.whole("ts_exchange").missing)
+    codes = taken(table.words("trade_id").codes, arrived.rows)
+    return table, arrived, {
+        "unused": _unused(session, symbol, codes),
+        "repeats": (codes >= 0) & ~_first(codes),
+        "worthless": ~np.asarray(np.greater(taken(table.decimals("price").ints, arrived.rows), 0), dtype=bool),
+    }  # fmt: skip
+
+
+def _without(arrived: Timeline, dropped: Iterable[Mask]) -> Timeline:
+    keep = ~np.any(list(dropped), axis=0)
+    return arrived if keep.all() else replace(arrived, rows=arrived.rows[keep], times=arrived.times[keep])
+
+
+def overtaken(session: Session, symbol: str) -> Mask:
+    """Return which rows of `trades` came after one of a later time, be that one used or not."""
+    table, arrived, dropped = _arrived(session, symbol)
+    arrived = _without(arrived, [dropped["repeats"], dropped["worthless"]])
+    sent = taken(table.whole("ts_exchange").values, arrived.rows)
+    late = np.zeros(len(table), dtype=bool)
+    late[arrived.rows[np.maximum.accumulate(sent) > sent]] = True
+    return late
 
 
 def _number(ids: Words) -> Rows:
@@ -235,12 +247,12 @@ def _number(ids: Words) -> Rows:
     return out
 
 
-def _ranks(arrived: Rows, rows: Rows) -> Rows:
+def _ranks(order: Rows, rows: Rows) -> Rows:
     """Return the place that each of some rows has in another order of them."""
-    if arrived is rows:
-        return rows if len(rows) and int(rows[-1]) == len(rows) - 1 else np.arange(len(rows))
+    if order is rows:
+        return rows if rising(rows) and (rows[-1:] == len(rows) - 1).all() else np.arange(len(rows))
     out = np.empty(int(rows.max(initial=-1)) + 1, dtype=np.int64)
-    out[arrived] = np.arange(len(arrived))
+    out[order] = np.arange(len(order))
     return out[rows]
 
 

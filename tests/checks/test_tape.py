@@ -32,7 +32,6 @@ def tape(draw: Random, count: int, late: int, largest: int) -> Tape:
 def test_a_window_holds_what_is_in_it_and_had_arrived(count: int, late: int, largest: int) -> None:
     draw = Random(count + late)
     held = tape(draw, count, late, largest)
-    assert held.by_arrival.tolist() == held.arrived.rows.tolist()
     ends = (min(held.prices, default=0), max(held.prices, default=0))
     assert held.range == pytest.approx([int(price) / 100 for price in ends], rel=1e-15)
     for _ in range(40):
