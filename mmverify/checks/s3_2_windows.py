@@ -109,12 +109,6 @@ def _value(claim: Claim, volume: int, turnover: int) -> Value:
 # --- of one time ------------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=16)
-def _repeated(held: Tape) -> Rows:
-    """Return the places of the trades that have the time of the one in front of them."""
-    return np.flatnonzero(held.times[1:] == held.times[:-1]) + 1
-
-
 def _within(places: Rows, low: int, high: int) -> Rows:
     """Return those of some places, which are rising, that are in a slice."""
     begin, end = np.searchsorted(places, [low, high]).tolist()
@@ -124,7 +118,7 @@ def _within(places: Rows, low: int, high: int) -> Rows:
 def _has_ties(claim: Claim, cut: int) -> bool:
     low, high = claim.window
     held = claim.tape
-    if not _within(_repeated(held), low + 1, high).size:
+    if not _within(held.repeated, low + 1, high).size:
         return False
     if held.count(low, high, cut) == high - low:
         return True

@@ -64,6 +64,11 @@ class Tape:
         return low, high
 
     @cached_property
+    def repeated(self) -> Rows:
+        """The places of the trades that have the time of the one in front of them."""
+        return np.flatnonzero(self.times[1:] == self.times[:-1]) + 1
+
+    @cached_property
     def _is_in_order(self) -> bool:
         """Whether they came in the venue's order."""
         return rising(self.rank)

@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from mmverify.checks import Breach, Check, Item, Looked, Off, Section, function, items, sections, source_function
+from mmverify.checks.tape import tape
 from mmverify.conformance import faults
 from mmverify.errors import EvidenceError, UsageError
 from mmverify.numeric import decimal_text
@@ -23,6 +24,7 @@ from mmverify.source.evidence import Source
 
 _GIVEN = {"session": "session", "target": "target", "source": "source tree"}
 _DIGITS = 12  # of an amount of money in a report
+_LAST_OF_SIGNALS = "4.1"  # the last section that holds every signal against the trades: they are let go of after it
 
 
 def checks(item: Item) -> tuple[Check, ...]:
@@ -92,6 +94,8 @@ def run_section(
         if item.id in wanted:
             runs += [run_check(session, section, item, check) for check in item.checks if check.evidence == "session"]
             step(item.id)
+    if section.id == _LAST_OF_SIGNALS:
+        tape.cache_clear()
     return runs
 
 
