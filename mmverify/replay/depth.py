@@ -155,11 +155,10 @@ def states(tape: Tape, stops: Places) -> Iterator[NDArray[np.int32]]:
         The same array each time.
     """
     levels = np.zeros(2 * tape.grid.span + 1, dtype=np.int32)
-    code, marks = np.empty(0, dtype=np.int64), levels[:0]  # of the changes in [begin, end)
     begin = end = done = 0
     for stop in stops.tolist():
         while done < stop:
-            if done == end:
+            if done == end:  # so it is at first
                 begin, end = end, min(end + CHUNK, len(tape))
                 code = tape.code[begin:end].astype(np.int64)
                 marks = np.arange(begin + 1, end + 1, dtype=np.int32) * tape.present[begin:end]

@@ -116,6 +116,12 @@ def test_what_stays_on_top_needs_no_change_to_be_found(monkeypatch: pytest.Monke
     cut(monkeypatch, 2)
     top = [(0, 12, 1), (0, 10, 1), (1, 11, 1), (1, 11, 0), (2, 11, 1), (2, 10, 0), (3, 12, 0), (3, 10, 1)]
     assert best(tape([(step, "bid", price, qty) for step, price, qty in top], 4))[0].tolist() == [2, 2, 2, 1]
+    # asks are numbered from 12 down: 10 is 5
+    low = [(0, "ask", 10, 1), (0, "ask", 12, 1), *[(step, "ask", 11, qty) for step in (1, 2, 3) for qty in (1, 0)]]
+    assert best(tape(low, 4))[1].tolist() == [5, 5, 5, 5]
+    # an ask of 12 is 3, which is no bid
+    both = [(0, "ask", 12, 1), (0, "bid", 10, 1), *[(step, "bid", 11, qty) for step in (1, 2, 3) for qty in (1, 0)]]
+    assert best(tape(both, 4)).tolist() == [[0, 0, 0, 0], [3, 3, 3, 3]]
     lowest = [(0, 10, 1), (0, 12, 0), (1, 11, 1), (1, 11, 0), (2, 12, 1), (2, 12, 0)]
     assert best(tape([(step, "bid", price, qty) for step, price, qty in lowest], 3))[0].tolist() == [0, 0, 0]
 
@@ -133,6 +139,8 @@ def test_codes_and_counts_have_their_types() -> None:
     made = tape([(0, "bid", 10, 1), (1, "ask", 12, 1)], 2)
     spans = np.array([[0, 1, 0, 3, 3, 6]])
     found, counts = looked_up(made, np.array([2]), spans, np.array([0]))
+    levels = next(states(made, np.array([2])))
+    assert (levels.dtype, levels.tolist()) == (np.int32, [1, 0, 0, 2, 0, 0, 0])
     assert (made.code.dtype, best(made).dtype, found.dtype, counts.dtype) == (np.int32, np.int32, np.int32, np.int64)
     assert (found.tolist(), counts.tolist()) == ([1], [[1, 1]])
 
@@ -201,11 +209,11 @@ def test_of_many_changes_a_snapshot_takes_back_each_level_once(monkeypatch: pyte
     monkeypatch.setattr("mmverify.replay.tape._FEW", 2)
     # prices 10 to 13: bids are 0 to 3, asks 4 (of 13) to 7; a snapshot before each of the last three messages
     made = tape(
-        [(0, "bid", 12, 1), (0, "bid", 11, 1), (0, "bid", 12, 2), (1, "ask", 13, 1), (1, "bid", 12, 1),
+        [(0, "bid", 12, 1), (0, "bid", 11, 1), (0, "bid", 12, 2), (1, "ask", 13, 1), (1, "bid", 11, 1),
          (1, "ask", 13, 0), (2, "bid", 10, 1), (2, "bid", 10, 2), (3, "bid", 11, 1)], 4,
     )  # fmt: skip
     after = renewed(made, np.array([3, 6, 8]), np.array([1, 2, 3]))
-    assert after.code.tolist() == [2, 1, 2, 1, 2, 4, 2, 4, 2, 4, 0, 0, 0, 0, 1]
+    assert after.code.tolist() == [2, 1, 2, 1, 2, 4, 1, 4, 1, 4, 0, 0, 0, 0, 1]
     assert after.bounds.tolist() == [0, 3, 8, 12, 15]
 
 
