@@ -181,6 +181,23 @@ def test_a_snapshot_at_or_above_the_last_number_has_nothing_behind_it(number: in
     assert seen.applied.tolist() == [0, 1, 3]
 
 
+def test_a_late_snapshot_is_late_whatever_it_names_as_the_one_before() -> None:
+    seen = told(("snapshot", 5, None), ("delta", 6, 5), ("snapshot", 5, 6), sent=[0] * 3)
+    assert seen.applied.tolist() == [0, 1, 2, 1]
+
+
+def test_what_follows_a_reset_is_kept_from_the_reset_on() -> None:
+    seen = told(("snapshot", 10, None), ("delta", 11, 10), ("delta", 3, 11), ("delta", 4, 3), ("delta", 5, 4),
+                ("snapshot", 3, None), sent=[0] * 6)  # fmt: skip
+    assert seen.applied.tolist() == [0, 1, 2, 3, 4, 5, 3, 4]
+
+
+def test_any_snapshot_may_be_overlapped() -> None:
+    # the second stands at the number of the last delta, an old message comes between it and the one that overlaps it
+    seen = told(("snapshot", 5, None), ("delta", 6, 5), ("snapshot", 6, None), ("delta", 2, 1), ("delta", 8, 5))
+    assert seen.applied.tolist() == [0, 1, 2, 4] and not seen.gaps
+
+
 def test_an_old_message_is_not_kept() -> None:
     seen = told(("snapshot", 9, None), ("delta", 8, 7), ("snapshot", 5, None), sent=[0] * 3)
     assert seen.applied.tolist() == [0, 2, 0] and seen.chained == 1
