@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from mmverify.checks.known import Rows, Times
+from mmverify.checks.outages import outages
 from mmverify.checks.s3_1_feed import Feed, feeds
 from mmverify.checks.s3_1_looks import Looks, Sides, looks
 from mmverify.numeric import Ints, Mask
@@ -167,28 +168,8 @@ def _candidates(mine: Looks, feed: Feed, look: int, low: Rows, high: Rows) -> Ro
 def _is_down(session: Session, ts: Times) -> Mask:
     """Say whether the market data channel was down at these times, and all that are redundant with it."""
     out = np.zeros(len(ts), dtype=bool)
-    if not session.has("connection"):
-        return out
-    table = session.table("connection", "ts_local", "channel", "event")
-    channel, event, time = table.words("channel"), table.words("event"), table.whole("ts_local").values
-    rows = [
-        (int(time[row]), channel.text(row), event.text(row))
-        for row in np.argsort(time, kind="stable").tolist()
-        if channel.text(row).partition(":")[0] == "market_data"
-    ]
-    first = {name: what for _, name, what in reversed(rows)}
-    up = {name for name, what in first.items() if what not in ("connect", "reconnect")}
-    begun: int | None = None
-    for at, name, what in [*rows, (2**63 - 1, "", "connect")]:
-        if what in ("connect", "reconnect"):
-            if begun is not None:
-                out |= (ts > begun) & (ts < at)
-                begun = None
-            up.add(name)
-        elif what in ("disconnect", "timeout"):
-            if up == {name}:
-                begun = at
-            up.discard(name)
+    for outage in outages(session, "market_data") if session.has("connection") else ():
+        out |= (ts > outage.start) & (outage.end is None or ts < outage.end)
     return out
 
 

@@ -14,12 +14,11 @@ from mmverify.checks.claims import places
 from mmverify.checks.known import Rows
 from mmverify.checks.moments import deadline, session_end
 from mmverify.checks.orderflow import flow
+from mmverify.checks.outages import CHANNELS, Outage, outages
 from mmverify.checks.s2_2_work import order_name
 from mmverify.checks.s3_1_sides import quoting
 from mmverify.checks.s5_2_moves import Rested, in_session_currency, value
 from mmverify.checks.s5_2_outages import (
-    CHANNELS,
-    Outage,
     down_line,
     given_up,
     is_cancelled,
@@ -28,7 +27,6 @@ from mmverify.checks.s5_2_outages import (
     newest,
     open_orders,
     order_line,
-    outages,
     sent_between,
 )
 from mmverify.session.load import Session

@@ -1,86 +1,24 @@
-"""Channels that were down, and what the orders that were open did about it: figures of 5.2."""
+"""What became of the orders that were open while a channel was down: figures of 5.2."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 
-from mmverify.checks.known import Rows, Times, timeline
+from mmverify.checks.known import Rows, Times
 from mmverify.checks.moments import session_end
 from mmverify.checks.orderflow import Flow, flow
+from mmverify.checks.outages import Outage, outages
 from mmverify.checks.s2_2_work import row_line
 from mmverify.checks.s3_1_stale import orders_sent
 from mmverify.numeric import decimal_text
 from mmverify.replay.order_state import EVENTS
 from mmverify.session.load import Session
 
-CHANNELS = ("market_data", "orders")
-_UP, _DOWN = ("connect", "reconnect"), ("disconnect", "timeout")
 _CANCEL = EVENTS.index("cancel_request")
 _NEVER = int(np.iinfo(np.int64).max)
-
-
-class Outage(NamedTuple):
-    """A time in which a channel, and all that are redundant with it, was down.
-
-    Parameters
-    ----------
-    row : int
-        The row of `connection` that it begins with.
-    channel : str
-    start : int
-        [ns]
-    end : int or None
-        The reconnect [ns], None where the session ends before.
-    timed_out : bool
-        Whether it was a timeout, or one came while it lasted.
-    """
-
-    row: int
-    channel: str
-    start: int
-    end: int | None
-    timed_out: bool
-
-    def until(self, session: Session) -> int:
-        """Return its end, or the session's."""
-        return session_end(session) if self.end is None else self.end
-
-
-@lru_cache(maxsize=16)
-def outages(session: Session, channel: str) -> tuple[Outage, ...]:
-    """Return when a channel was down, in order of time; before its first connect it is not counted.
-
-    Parameters
-    ----------
-    session : Session
-    channel : str
-        ``market_data:2`` and the like are redundant with ``market_data``: it is down when the last of them is.
-
-    Returns
-    -------
-    tuple of Outage
-    """
-    table = session.table("connection", "ts_local", "channel", "event")
-    names, event = table.words("channel"), table.words("event")
-    redundant = [name for name in names.names if name.partition(":")[0] == channel]
-    rows = timeline(session, table, names.is_(*redundant)).rows
-    first = np.unique(names.codes[rows], return_index=True)[1]
-    up = {names.text(row) for row in rows[first].tolist() if event.text(row) not in _UP}
-    found = list[Outage]()
-    for row in rows[event.is_(*_UP, *_DOWN)[rows]].tolist():
-        name, ts, is_up = names.text(row), int(table.whole("ts_local").values[row]), event.text(row) in _UP
-        if is_up and not up and found:
-            found[-1] = found[-1]._replace(end=ts)
-        if not is_up and up == {name}:
-            found.append(Outage(row, channel, ts, None, False))
-        up = up | {name} if is_up else up - {name}
-        if event.text(row) == "timeout" and not up and found:
-            found[-1] = found[-1]._replace(timed_out=True)
-    return tuple(found)
 
 
 @lru_cache(maxsize=8)

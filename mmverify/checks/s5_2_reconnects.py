@@ -12,17 +12,16 @@ from mmverify.checks.claims import places
 from mmverify.checks.known import timeline
 from mmverify.checks.moments import session_end
 from mmverify.checks.orderflow import flow
+from mmverify.checks.outages import Outage, outages
 from mmverify.checks.s2_2_work import order_name, row_line, worth
 from mmverify.checks.s2_4_work import left
 from mmverify.checks.s5_2_moves import Rested, in_session_currency, value
 from mmverify.checks.s5_2_outages import (
-    Outage,
     down_line,
     ms,
     newest,
     open_orders,
     order_line,
-    outages,
     sent_between,
 )
 from mmverify.replay.order_state import EVENTS
