@@ -235,6 +235,14 @@ def test_the_last_change_may_be_long_ago(prices: list[int], signs: list[int]) ->
     assert (found.dtype, found.tolist()) == (np.int64, signs)
 
 
+def test_a_loop_leaves_nothing_to_the_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trade_sign, "compiled", lambda loop, rows: loop)
+    monkeypatch.setattr(trade_sign, "_CHUNK", 0)
+    # four quotes and one, the first trade at the mid, equal times, and a price of one tick
+    quotes = [0, 1, 1, 2, 6], [1, 1, 2, 3, 9], [3, 3, 4, 3, 9]
+    assert lee_ready([2, 3, 2, 4, 1], [1, 2, 2, 3, 7], *quotes).tolist() == [0, 1, -1, 1, -1]
+
+
 @pytest.mark.parametrize("count", [2, 3])
 def test_the_last_two_may_be_out_of_order(count: int) -> None:
     rising, falling, ones = list(range(count)), [*range(1, count), 0], [1] * count

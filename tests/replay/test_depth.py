@@ -145,6 +145,37 @@ def test_codes_and_counts_have_their_types() -> None:
     assert (found.tolist(), counts.tolist()) == ([1], [[1, 1]])
 
 
+@pytest.fixture
+def only_loops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run loops as they are written, and let columns fail."""
+    for module in ("tape", "depth"):
+        monkeypatch.setattr(f"mmverify.replay.{module}.compiled", lambda loop, rows: loop)
+    cut(monkeypatch, 0)
+    monkeypatch.setattr("mmverify.replay.depth.states", None)
+
+
+@pytest.mark.usefixtures("only_loops")
+def test_loops_leave_nothing_to_the_columns() -> None:
+    made = tape([(0, "bid", 10, 1), (1, "bid", 12, 1), (2, "bid", 12, 0), (3, "ask", 12, 1)], 4)
+    assert best(made).tolist() == [[0, 2, 0, 0], [NONE, NONE, NONE, 3]]
+    found, counts = looked_up(made, np.array([4]), np.array([[0, 2, 0, 3, 3, 6]]), np.array([0, 2]))
+    assert (found.tolist(), counts.tolist()) == ([1, 0], [[1, 1]])
+
+
+@pytest.mark.usefixtures("only_loops")
+@pytest.mark.parametrize("side", ["bid", "ask"])
+def test_a_loop_that_looks_at_too_many_levels_gives_up(side: str) -> None:
+    # a level 15 prices below the best one, which goes 8 times: 120 looks; there are 4 for each of the 17 changes, 2 for
+    # each of the 16 prices, and 4 for each time that the worst level is sent again
+    worst, finest = (1, 16) if side == "bid" else (16, 1)
+    moves = [(step, side, finest, step % 2) for step in range(1, 17)]
+    enough = [*[(0, side, worst, 1)] * 6, *moves]
+    codes = [0, *[15, 0] * 8] if side == "bid" else [16, *[31, 16] * 8]
+    assert best(tape(enough, 17))[int(side == "ask")].tolist() == codes
+    with pytest.raises(ZeroDivisionError):
+        best(tape(enough[1:], 17))
+
+
 def test_a_book_without_changes_has_no_prices() -> None:
     empty = np.empty(0, dtype=np.int32)
     nothing = np.zeros(4, dtype=np.int64)
