@@ -45,7 +45,7 @@ def prepare() -> None:
         shutil.copytree(ROOT / "tests" / package, COPY / "tests" / package, ignore=hidden)
         for path in (COPY / "mmverify" / package).glob("*.py"):
             path.write_text(without_decorators(path.read_text()))
-    shutil.copy(HERE / "hypothesis_profile.py", COPY / "tests" / "conftest.py")
+    shutil.copy(HERE / "copy_conftest.py", COPY / "tests" / "conftest.py")
     shutil.copy(HERE / "setup.cfg", COPY)
     shutil.copy(ROOT / "pyproject.toml", COPY)
 
