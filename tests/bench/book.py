@@ -31,8 +31,8 @@ import pyarrow as pa
 from books import MS, Book, Column, drawn, truth
 from numpy.typing import NDArray
 
+from mmverify import compiled
 from mmverify.checks import Looked, s3_1_feed, s3_1_looks, s3_1_order_book, s3_1_views
-from mmverify.compiled import LARGE
 from mmverify.numeric import Decimals
 from mmverify.session.columns import AnyColumn, Whole, Words, absent
 from mmverify.session.files import Source
@@ -176,8 +176,11 @@ def main() -> None:
     parser.add_argument("--quotes", type=int, default=200_000)
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--session", type=Path, help="a session whose book is repeated")
+    parser.add_argument("--columns", action="store_true", help="as without numba")
     parser.add_argument("--peer", default=sys.executable, help="an interpreter that has hftbacktest")
     arguments = parser.parse_args()
+    if arguments.columns:
+        compiled.LARGE = sys.maxsize
     book = recorded(arguments.session, arguments.rows) if arguments.session else drawn(arguments.rows)
     given = tables(book, arguments.looks, arguments.quotes)
     peers: dict[str, list[Seconds]] = {}
@@ -196,7 +199,7 @@ def main() -> None:
     times = {f"hftbacktest {name}": fastest(turns) for name, turns in peers.items()}
     print(json.dumps({
         "rows": len(book.ts), "messages": len(book.starts), "looks": arguments.looks, "quotes": arguments.quotes,
-        "cores": os.cpu_count(), "compiled": find_spec("numba") is not None and len(book.ts) >= LARGE,
+        "cores": os.cpu_count(), "compiled": find_spec("numba") is not None and len(book.ts) >= compiled.LARGE,
         "mmverify": {"s": round(ours, 3), "cpu_s": round(ours_cpu, 3)},
         **{name: {"s": round(wall, 3), "cpu_s": round(cpu, 3), "ratio": round(wall / ours, 2),
                   "cpu_ratio": round(cpu / ours_cpu, 2)} for name, (wall, cpu) in times.items()},

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from time import perf_counter
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mmverify import compiled
 from mmverify.formulas.trade_sign import lee_ready
 
 Column = NDArray[np.int64]
@@ -72,14 +75,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=10_000_000, help="trades, and as many quotes")
     parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--columns", action="store_true", help="as without numba")
     arguments = parser.parse_args()
+    if arguments.columns:
+        compiled.LARGE = sys.maxsize
     for name, still in MARKETS.items():
         columns = market(arguments.rows, still)
         join = joined(columns)
         check(columns, join())
         times = fastest({"join_asof": join, "lee_ready": lambda: lee_ready(**columns)}, arguments.turns)  # noqa: B023
         ratio = times["join_asof"] / times["lee_ready"]
-        print(json.dumps({"market": name, "rows": arguments.rows, **times, "ratio": round(ratio, 2)}), flush=True)
+        loops = find_spec("numba") is not None and arguments.rows >= compiled.LARGE
+        print(json.dumps({"market": name, "rows": arguments.rows, "compiled": loops,
+                          **{job: round(seconds, 3) for job, seconds in times.items()}, "ratio": round(ratio, 2)}),
+              flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":
