@@ -165,15 +165,14 @@ def test_loops_leave_nothing_to_the_columns() -> None:
 @pytest.mark.usefixtures("only_loops")
 @pytest.mark.parametrize("side", ["bid", "ask"])
 def test_a_loop_that_looks_at_too_many_levels_gives_up(side: str) -> None:
-    # a level 15 prices below the best one, which goes 8 times: 120 looks; there are 4 for each of the 17 changes, 2 for
-    # each of the 16 prices, and 4 for each time that the worst level is sent again
+    # the best level goes 8 times, the next is 15 prices below it: 120 looks; 22 changes and 16 prices allow 4 and 2 each
     worst, finest = (1, 16) if side == "bid" else (16, 1)
     moves = [(step, side, finest, step % 2) for step in range(1, 17)]
-    enough = [*[(0, side, worst, 1)] * 6, *moves]
-    codes = [0, *[15, 0] * 8] if side == "bid" else [16, *[31, 16] * 8]
-    assert best(tape(enough, 17))[int(side == "ask")].tolist() == codes
+    enough = [*[(0, side, worst, 1)] * 5, *moves, (17, side, worst, 1)]
+    codes = [0, *[15, 0] * 8, 0] if side == "bid" else [16, *[31, 16] * 8, 16]
+    assert best(tape(enough, 18))[int(side == "ask")].tolist() == codes
     with pytest.raises(ZeroDivisionError):
-        best(tape(enough[1:], 17))
+        best(tape(enough[1:], 18))
 
 
 def test_a_book_without_changes_has_no_prices() -> None:
