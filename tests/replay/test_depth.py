@@ -165,7 +165,7 @@ def test_loops_leave_nothing_to_the_columns() -> None:
 @pytest.mark.usefixtures("only_loops")
 @pytest.mark.parametrize("side", ["bid", "ask"])
 def test_a_loop_that_looks_at_too_many_levels_gives_up(side: str) -> None:
-    # the best level goes 8 times, the next is 15 prices below it: 120 looks; 22 changes and 16 prices allow 4 and 2 each
+    # the best level goes 8 times, the next is 15 prices below: 120 looks; 22 changes and 16 prices allow 4 and 2 each
     worst, finest = (1, 16) if side == "bid" else (16, 1)
     moves = [(step, side, finest, step % 2) for step in range(1, 17)]
     enough = [*[(0, side, worst, 1)] * 5, *moves, (17, side, worst, 1)]
@@ -267,7 +267,9 @@ def test_what_falls_below_the_depth_does_not_come_back() -> None:
     assert capped(roomy, 3) is roomy
 
 
-def test_a_message_may_pass_the_depth_before_its_end() -> None:
+@pytest.mark.parametrize("chunk", [1, CHUNK])
+def test_a_message_may_pass_the_depth_before_its_end(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut(monkeypatch, chunk)
     made = tape([(0, "ask", 5, 1), (1, "ask", 6, 1), (1, "ask", 5, 0)], 2)
     assert capped(made, 1) is made
 
