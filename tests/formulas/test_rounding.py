@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from mmverify.errors import Undefined
 from mmverify.formulas.rounding import (
     as_printed,
+    integers,
     round_price,
     round_price_exact,
     round_qty,
@@ -177,3 +179,20 @@ def test_a_float_is_what_it_prints_as() -> None:
     assert as_printed(1e22) == 10**22
     assert as_printed(Decimal("0.1")) == as_printed("1/10") == Fraction(1, 10)
     assert as_printed(np.int64(7)) == 7
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([1, 2], np.int64),
+        (np.array([1, 2], dtype=np.int8), np.int64),
+        (np.array([1, 2], dtype=np.uint64), np.int64),
+        (np.array([2**63 - 1], dtype=np.uint64), np.int64),
+        (np.array([2**63], dtype=np.uint64), object),
+        ([2**63], object),
+        (np.array([1, 2], dtype=object), object),
+    ],
+)
+def test_integers_are_int64_where_they_fit(values: Any, dtype: Any) -> None:
+    found = integers(values)
+    assert found.dtype == dtype and found.tolist() == list(values)

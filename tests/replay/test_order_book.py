@@ -173,6 +173,13 @@ def test_a_late_snapshot_of_a_whole_book_takes_what_came_after_it_in_again() -> 
     assert seen(made) == ([(99, 5), (97, 3)], [(101, 9)], True, 13)
 
 
+def test_what_is_taken_in_again_follows_by_its_own_numbers() -> None:
+    # 15 names 12, 20 names 15; the heartbeat leaves what came before it where it was
+    made = book((12, 10, [("bid", 98, 0)]), (15, 12, [("bid", 97, 3)]), (20, 15, [("ask", 101, 9)]), (20, 20, []))
+    made.apply("snapshot", 12, None, [("bid", 99, 5), ("ask", 101, 6)])
+    assert seen(made) == ([(99, 5), (97, 3)], [(101, 9)], True, 20)
+
+
 def test_what_came_before_a_gap_or_a_reset_does_not_follow_a_late_snapshot() -> None:
     made = book((11, 10, []), (12, 11, []), (14, 13, []))
     made.apply("snapshot", 11, None, START)

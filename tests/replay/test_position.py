@@ -60,6 +60,13 @@ def test_flat_long_flip_short_flat(cost_basis: str) -> None:
     assert seen(position) == (0, None, 1, Fraction("0.01"))
 
 
+@pytest.mark.parametrize("cost_basis", BASES)
+def test_a_lot_that_is_closed_to_the_last_is_gone(cost_basis: str) -> None:
+    # a short of 2 at 10 is closed for nothing, opened anew, and half of it closed 6 below
+    position = booked([("sell", 10, 2), ("buy", 10, 2), ("sell", 10, 2), ("buy", 4, 1)], cost_basis=cost_basis)
+    assert seen(position) == (-1, 10, 6, 0)
+
+
 def test_a_fill_delivered_twice_is_booked_once() -> None:
     position = booked([("buy", 100, 1)])
     before = seen(position)
