@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from mmverify.checks.known import Rows, Timeline, Times, timeline
 from mmverify.compiled import compiled
-from mmverify.numeric import Mask
+from mmverify.numeric import INT64_MAX, Mask
 from mmverify.replay.depth import best
 from mmverify.replay.sequence import Messages, Sequence, sequence
 from mmverify.replay.tape import CHUNK, Codes, Grid, Tape, capped, renewed
 from mmverify.session.load import Session, Table, need_instruments
 
 COLUMNS = ("ts_exchange", "ts_local", "symbol", "seq", "prev_seq", "kind", "side", "price", "qty")
-_FARTHEST = 2**63 - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,10 +169,10 @@ def _levels(table: Table, rows: _Rows) -> tuple[Grid, Codes, Mask, Mask]:
 
 def _mark(side: Codes, price: Rows, qty: Rows, leveled: Mask, present: Mask) -> tuple[int, int]:
     """Fill in which rows have a level, and whether it is there after them; return the lowest and the highest price."""
-    low, high = _FARTHEST, 0
+    low, high = INT64_MAX, 0
     for row in range(len(side)):
         leveled[row], present[row] = (side[row] >= 0) & (price[row] > 0), qty[row] > 0
-        low = min(low, price[row] if leveled[row] else _FARTHEST)
+        low = min(low, price[row] if leveled[row] else INT64_MAX)
         high = max(high, price[row] if leveled[row] else 0)
     return min(low, high), high
 

@@ -13,12 +13,11 @@ from mmverify.checks.orderflow import Flow, flow
 from mmverify.checks.outages import Outage, outages
 from mmverify.checks.s2_2_work import row_line
 from mmverify.checks.s3_1_stale import orders_sent
-from mmverify.numeric import decimal_text
+from mmverify.numeric import INT64_MAX, decimal_text
 from mmverify.replay.order_state import EVENTS
 from mmverify.session.load import Session
 
 _CANCEL = EVENTS.index("cancel_request")
-_NEVER = int(np.iinfo(np.int64).max)
 
 
 @lru_cache(maxsize=8)
@@ -56,7 +55,7 @@ def is_open(replayed: Flow, life: int, ts: int) -> bool:
 @lru_cache(maxsize=8)
 def _spans(session: Session) -> tuple[Times, Times]:
     replayed = flow(session)
-    return replayed.ts[replayed.lives.first], np.where(replayed.done >= 0, replayed.ts[replayed.done], _NEVER)
+    return replayed.ts[replayed.lives.first], np.where(replayed.done >= 0, replayed.ts[replayed.done], INT64_MAX)
 
 
 def open_orders(session: Session, ts: int) -> list[int]:

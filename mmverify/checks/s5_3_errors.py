@@ -15,7 +15,7 @@ from mmverify.checks.orderflow import Flow, flow
 from mmverify.checks.orderflow_lives import codes_in
 from mmverify.checks.s2_4_work import DONE_CODES, left, line
 from mmverify.checks.s5_3_requests import Requests, is_unknown_order, ms, requests_of, told
-from mmverify.numeric import Mask
+from mmverify.numeric import INT64_MAX, Mask
 from mmverify.replay.order_state import STATES
 from mmverify.session.load import Session
 
@@ -24,7 +24,6 @@ _GONE = [STATES.index(state) for state in ("CANCELED", "EXPIRED", "REJECTED")]
 _SAID = (
     "reconcile", "reject", "fill", "partial_fill", "cancel_ack", "expire", "exchange_cancel", "liquidation",
 )  # fmt: skip
-_NEVER = 2**63 - 1  # ns
 _REJECTS = ("reject", "cancel_reject", "replace_reject")
 
 
@@ -128,7 +127,7 @@ def unknown_orders(session: Session) -> Looked:
     refused = replayed.is_("cancel_reject", "replace_reject")
     refused &= told(table.words("code"), is_unknown_order) | told(table.words("reason"), is_unknown_order)
     lives, since = replayed.lives, _missing(session, replayed)
-    if not refused.any() and (since == _NEVER).all():
+    if not refused.any() and (since == INT64_MAX).all():
         return Looked(0)
     is_unknown = (lives.latest(refused) >= 0) | (replayed.ts >= since[lives.life])
     newest = lives.before(lives.latest(np.isin(replayed.told, DONE_CODES)), -1)
@@ -144,7 +143,7 @@ def unknown_orders(session: Session) -> Looked:
 
 def _missing(session: Session, replayed: Flow) -> Times:
     """Return when the answer to a request first said that an order is unknown, by life; never where none did."""
-    out = np.full(len(replayed.lives), _NEVER)
+    out = np.full(len(replayed.lives), INT64_MAX)
     if not session.has("requests"):
         return out
     asked, ids = requests_of(session), replayed.table.words("client_order_id")
