@@ -41,6 +41,16 @@ def planted(chosen: Defect, recordings: Mapping[str, Recording], folder: Path, n
         yield folder / name
 
 
+def exercises_all(recordings: Mapping[str, Recording], focus: str, items: Iterable[str]) -> None:
+    """Hold sound sessions to no finding, and to the records of each item that the slow detectors count, some at all."""
+    for recording in recordings.values():
+        seen = review([open_session(recording.folder)], focus=[focus])
+        assert (seen.findings, seen.errors) == ((), ())
+        slow = audit(recording.folder, items)
+        assert {item.id: item.exercised for item in seen.items} == {name: each.exercised for name, each in slow.items()}
+        assert all(item.exercised for item in seen.items)
+
+
 def fails_its_item(chosen: Defect, folders: Iterable[Path], focus: str, items: Iterable[str]) -> None:
     """Hold sessions with a mistake to its item, to what may follow from it, and to the slow detectors of a section."""
     seen = [(folder, failed(review([open_session(folder)], focus=[focus]))) for folder in folders]
